@@ -1,0 +1,489 @@
+"""`Dataset`: the immutable handle that users chain. Each method is a docstring and one node."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dataflow import options as _options
+from dataflow.block import Block
+from dataflow.errors import InvalidArgumentError, SpecError, TraceError
+from dataflow.expr.tensor import Tensor
+from dataflow.expr.user_function import UserFunction, make_user_function
+from dataflow.options import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Options
+from dataflow.origin import user_line
+from dataflow.plan import stages
+from dataflow.plan.dataset_function import DatasetFunction, make_dataset_function
+from dataflow.plan.node import Node, walk
+from dataflow.reduction import fold
+from dataflow.rewrites import plan_at
+from dataflow.rewrites.traps import TRAPS
+from dataflow.runtime.iterate import BlockIterator, DatasetIterator
+from dataflow.seeds import seed_pair
+from dataflow.sources.generator import generator_node
+from dataflow.sources.list_files import list_files_node
+from dataflow.sources.range import Range
+from dataflow.sources.tensors import tensor_slices
+from dataflow.spec import Structure, TensorSpec, as_dtype, flatten, map_structure, pack
+from dataflow.transforms.batch import Batch
+from dataflow.transforms.cache import Cache
+from dataflow.transforms.concatenate import Concatenate
+from dataflow.transforms.enumerate import Enumerate
+from dataflow.transforms.filter import Filter
+from dataflow.transforms.flat_map import FlatMap
+from dataflow.transforms.interleave import Interleave
+from dataflow.transforms.map import Map
+from dataflow.transforms.prefetch import Prefetch
+from dataflow.transforms.repeat import Repeat
+from dataflow.transforms.shard import Shard
+from dataflow.transforms.shuffle import Shuffle
+from dataflow.transforms.skip import Skip
+from dataflow.transforms.take import Take
+from dataflow.transforms.unbatch import Unbatch
+from dataflow.transforms.with_options import WithOptions, options_of
+from dataflow.transforms.zip import Zip, nesting_of
+
+
+class Dataset:
+    """A lazy pipeline of elements; every method returns a new one, and nothing is read before iteration.
+
+    Elements are nested tuples and dicts of NumPy values. Iterating starts the pipeline; two iterators
+    do not disturb each other.
+
+    >>> list(Dataset.range(5).map(lambda x: x * 2).batch(2))
+    [array([0, 2]), array([4, 6]), array([8])]
+    """
+
+    def __init__(self, node: Node) -> None:
+        stages.warn_of_traps(node, TRAPS)
+        self._node = node
+
+    @property
+    def node(self) -> Node:
+        """The plan as it was written."""
+        return self._node
+
+    # Sources -----------------------------------------------------------------------------------
+
+    @staticmethod
+    def from_tensors(tensors: Structure) -> Dataset:
+        """Make one element that holds everything.
+
+        >>> list(Dataset.from_tensors({"x": [1, 2]}))
+        [{'x': array([1, 2])}]
+        """
+        return Dataset(tensor_slices(tensors, whole=True))
+
+    @staticmethod
+    def from_tensor_slices(tensors: Structure) -> Dataset:
+        """Make one element per slice along the first axis of all components.
+
+        Raises:
+            InvalidArgumentError: A component is a scalar, or the first axes differ in size.
+
+        >>> list(Dataset.from_tensor_slices({"a": [1, 2], "b": ["x", "y"]}))
+        [{'a': np.int64(1), 'b': 'x'}, {'a': np.int64(2), 'b': 'y'}]
+        """
+        return Dataset(tensor_slices(tensors))
+
+    @staticmethod
+    def from_generator(
+        generator: Callable[..., Iterable[Any]],
+        output_types: Any = None,
+        output_shapes: Any = None,
+        args: Sequence[Any] | None = None,
+        output_signature: Structure = None,
+    ) -> Dataset:
+        """Take what a Python generator yields; it is called anew for each iterator.
+
+        Args:
+            generator: Returns an iterable when called with `args`.
+            output_types: Structure of dtypes; or give `output_signature`.
+            output_shapes: Structure of shapes beside `output_types`; scalars if not given.
+            args: Arguments of the generator, given as NumPy values.
+            output_signature: Structure of `TensorSpec`.
+
+        Raises:
+            TypeError: The generator is not callable, or not exactly one of `output_types` and
+                `output_signature` is given.
+
+        >>> spec = TensorSpec((), np.int64)
+        >>> list(Dataset.from_generator(lambda: iter([1, 2]), output_signature=spec))
+        [np.int64(1), np.int64(2)]
+        """
+        if not callable(generator):
+            raise SpecError(
+                f"generator must be callable, not {generator!r}", hint="pass the function, not its result"
+            )
+        if (output_types is None) == (output_signature is None):
+            raise SpecError("give either output_signature or output_types")
+        if output_signature is None:
+            types = map_structure(as_dtype, output_types)
+            shapes = map_structure(lambda _: (), types) if output_shapes is None else output_shapes
+            leaves = zip(flatten(types), _shape_leaves(types, shapes), strict=True)
+            output_signature = pack(types, [TensorSpec(shape, dtype) for dtype, shape in leaves])
+        arguments = tuple(np.asarray(a)[()] for a in args or ())
+        return Dataset(generator_node(generator, output_signature, arguments))
+
+    @staticmethod
+    def range(*args: Any, output_type: npt.DTypeLike = np.int64) -> Dataset:
+        """Count like Python's range: ``(stop)``, ``(start, stop)`` or ``(start, stop, step)``.
+
+        >>> list(Dataset.range(5, 1, -2))
+        [np.int64(5), np.int64(3)]
+        """
+        if not 1 <= len(args) <= 3:
+            raise InvalidArgumentError(f"range takes one to three numbers, not {len(args)}")
+        start, stop = (0, args[0]) if len(args) == 1 else args[:2]
+        return Dataset(Range(start, stop, args[2] if len(args) == 3 else 1, as_dtype(output_type).name))
+
+    @staticmethod
+    def list_files(
+        file_pattern: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        shuffle: bool | None = None,
+        seed: int | None = None,
+    ) -> Dataset:
+        """List the files that match glob patterns, as paths.
+
+        Args:
+            file_pattern: One pattern or several; local paths or URLs. ``*`` does not cross ``/``.
+            shuffle: Whether to list in random order, another one on each pass. Default True, as in
+                tf.data; with False the order is sorted.
+            seed: Seed of the order.
+
+        Raises:
+            NotFoundError: Nothing matches.
+        """
+        node: Node = list_files_node(file_pattern)
+        if shuffle is None or shuffle:
+            node = Shuffle(node, max(1, node.infer_cardinality()), seed_pair(seed))
+        return Dataset(node)
+
+    @staticmethod
+    def zip(*args: Any, datasets: Structure = None) -> Dataset:
+        """Combine datasets element by element; ends with the shortest.
+
+        Args:
+            *args: Datasets, or one structure (tuple or dict) of them.
+            datasets: The structure, by keyword.
+
+        >>> list(Dataset.zip(Dataset.range(3), Dataset.range(5, 7)))
+        [(np.int64(0), np.int64(5)), (np.int64(1), np.int64(6))]
+        """
+        structure = datasets if datasets is not None else args[0] if len(args) == 1 else args
+        parts = flatten(structure)
+        if not parts or not all(isinstance(part, Dataset) for part in parts):
+            raise SpecError(f"zip takes datasets, or one tuple or dict of them, not {structure!r}")
+        return Dataset(Zip(tuple(part._node for part in parts), nesting_of(structure)))
+
+    # Functions on elements -----------------------------------------------------------------------
+
+    def map(
+        self,
+        map_func: Callable[..., Any],
+        num_parallel_calls: int | None = None,
+        deterministic: bool | None = None,
+    ) -> Dataset:
+        """Apply a function to each element; order is kept.
+
+        The function is called once with symbolic tensors and runs on blocks from then on. What NumPy
+        functions cannot express is compiled, or called per element with a `TracingWarning`; `explain`
+        shows which. A plain tuple is unpacked into arguments; a returned list becomes one array.
+
+        Args:
+            map_func: From an element to a new element; may change a dict it is given.
+            num_parallel_calls: Threads; None or AUTOTUNE lets the framework choose.
+            deterministic: Accepted for compatibility; order is always kept.
+
+        >>> list(Dataset.range(3).map(lambda x: {"x": x, "half": x / 2}))[1]
+        {'x': np.int64(1), 'half': np.float64(0.5)}
+        """
+        return Dataset(Map(self._node, self._function(map_func), num_parallel_calls))
+
+    def filter(self, predicate: Callable[..., Any]) -> Dataset:
+        """Keep the elements for which the predicate returns a scalar True.
+
+        >>> list(Dataset.range(6).filter(lambda x: x % 2 == 0))
+        [np.int64(0), np.int64(2), np.int64(4)]
+        """
+        return Dataset(Filter(self._node, self._function(predicate)))
+
+    def flat_map(self, map_func: Callable[..., Dataset]) -> Dataset:
+        """Make a dataset of each element, and give the elements of all of them one after the other.
+
+        >>> list(Dataset.range(3).flat_map(lambda n: Dataset.range(n)))
+        [np.int64(0), np.int64(0), np.int64(1)]
+        """
+        return Dataset(FlatMap(self._node, self._dataset_function(map_func)))
+
+    def interleave(
+        self,
+        map_func: Callable[..., Dataset],
+        cycle_length: int | None = None,
+        block_length: int | None = None,
+        num_parallel_calls: int | None = None,
+        deterministic: bool | None = None,
+    ) -> Dataset:
+        """Make a dataset of each element, and take turns among `cycle_length` of them.
+
+        Args:
+            map_func: From an element to a dataset.
+            cycle_length: How many take part at a time. Default: the number of usable cores, so give it
+                where the order matters.
+            block_length: How many consecutive elements are taken at a turn. Default 1.
+            num_parallel_calls: Accepted for compatibility.
+            deterministic: Accepted for compatibility; order never depends on timing.
+
+        >>> ds = Dataset.range(1, 4).interleave(lambda n: Dataset.from_tensors(n).repeat(2), cycle_length=2)
+        >>> [int(x) for x in ds]
+        [1, 2, 1, 2, 3, 3]
+        """
+        cycle = _options.usable_cores() if cycle_length in (None, _options.AUTOTUNE) else cycle_length
+        function = self._dataset_function(map_func)
+        return Dataset(
+            Interleave(
+                self._node,
+                function,
+                cycle or 0,
+                1 if block_length is None else block_length,
+                num_parallel_calls,
+            )
+        )
+
+    def reduce(self, initial_state: Structure, reduce_func: Callable[..., Any]) -> Structure:
+        """Fold all elements into a state, now.
+
+        Args:
+            initial_state: Structure of values.
+            reduce_func: ``reduce_func(state, element)`` returns the new state, of the same dtypes.
+
+        Raises:
+            TypeError: The state changes its structure or a dtype.
+
+        >>> Dataset.range(5).reduce(np.int64(0), lambda total, x: total + x)
+        np.int64(10)
+        """
+        return fold(iter(self), initial_state, reduce_func)
+
+    def apply(self, transformation_func: Callable[[Dataset], Dataset]) -> Dataset:
+        """Return ``transformation_func(self)``, which must be a dataset."""
+        result = transformation_func(self)
+        if not isinstance(result, Dataset):
+            raise SpecError(f"the function given to apply must return a Dataset, and returned {result!r}")
+        return result
+
+    # Order and amount ----------------------------------------------------------------------------
+
+    def shuffle(
+        self, buffer_size: int, seed: int | None = None, reshuffle_each_iteration: bool | None = None
+    ) -> Dataset:
+        """Draw elements at random from a buffer. With a seed, the order is that of tf.data.
+
+        Args:
+            buffer_size: Elements to draw from; at least the size of the dataset mixes it fully.
+                UNKNOWN_CARDINALITY takes all.
+            seed: Seed of the order; without one, runs differ, and resumed runs do not.
+            reshuffle_each_iteration: Whether each epoch has an order of its own. Default True.
+
+        >>> [int(x) for x in Dataset.range(10).shuffle(10, seed=42)]
+        [5, 9, 6, 4, 7, 1, 2, 8, 3, 0]
+        """
+        again = reshuffle_each_iteration is None or reshuffle_each_iteration
+        return Dataset(Shuffle(self._node, buffer_size, seed_pair(seed), again))
+
+    def repeat(self, count: int | None = None) -> Dataset:
+        """Go through the dataset `count` times; forever if None or negative.
+
+        >>> [int(x) for x in Dataset.range(2).repeat(2)]
+        [0, 1, 0, 1]
+        """
+        return Dataset(Repeat(self._node, -1 if count is None or count < 0 else count))
+
+    def batch(
+        self,
+        batch_size: int,
+        drop_remainder: bool = False,
+        num_parallel_calls: int | None = None,
+        deterministic: bool | None = None,
+    ) -> Dataset:
+        """Stack consecutive elements.
+
+        Args:
+            batch_size: Elements per batch, at least 1.
+            drop_remainder: Leave out a last batch that is smaller.
+            num_parallel_calls: Accepted for compatibility: a batch is a view.
+            deterministic: Accepted for compatibility.
+
+        >>> list(Dataset.range(5).batch(3))
+        [array([0, 1, 2]), array([3, 4])]
+        """
+        return Dataset(Batch(self._node, batch_size, drop_remainder))
+
+    def unbatch(self) -> Dataset:
+        """Split elements along their first axis.
+
+        >>> [int(x) for x in Dataset.range(5).batch(3).unbatch()]
+        [0, 1, 2, 3, 4]
+        """
+        return Dataset(Unbatch(self._node))
+
+    def take(self, count: int) -> Dataset:
+        """Keep the first `count` elements; all if negative.
+
+        >>> [int(x) for x in Dataset.range(5).take(2)]
+        [0, 1]
+        """
+        return Dataset(Take(self._node, count))
+
+    def skip(self, count: int) -> Dataset:
+        """Leave out the first `count` elements; all if negative.
+
+        >>> [int(x) for x in Dataset.range(5).skip(3)]
+        [3, 4]
+        """
+        return Dataset(Skip(self._node, count))
+
+    def shard(self, num_shards: int, index: int) -> Dataset:
+        """Keep every `num_shards`-th element from number `index` on.
+
+        >>> [int(x) for x in Dataset.range(10).shard(3, 1)]
+        [1, 4, 7]
+        """
+        return Dataset(Shard(self._node, num_shards, index))
+
+    def concatenate(self, dataset: Dataset) -> Dataset:
+        """Append the elements of another dataset of the same kind.
+
+        >>> [int(x) for x in Dataset.range(2).concatenate(Dataset.range(5, 7))]
+        [0, 1, 5, 6]
+        """
+        return Dataset(Concatenate(self._node, dataset._node))
+
+    def enumerate(self, start: int = 0) -> Dataset:
+        """Pair each element with its number.
+
+        >>> [(int(i), int(x)) for i, x in Dataset.range(5, 7).enumerate(start=3)]
+        [(3, 5), (4, 6)]
+        """
+        return Dataset(Enumerate(self._node, start))
+
+    # Running -------------------------------------------------------------------------------------
+
+    def prefetch(self, buffer_size: int | None) -> Dataset:
+        """Produce elements ahead of need, in a thread; None or AUTOTUNE lets the framework choose."""
+        return Dataset(Prefetch(self._node, _options.AUTOTUNE if buffer_size is None else buffer_size))
+
+    def cache(self, filename: str | os.PathLike[str] = "") -> Dataset:
+        """Keep the elements of the first full pass, in memory, or in a file beside `filename`.
+
+        The file belongs to this pipeline; another one is refused. A pass that ends early keeps nothing.
+        """
+        return Dataset(Cache(self._node, os.fspath(filename)))
+
+    def with_options(self, options: Options) -> Dataset:
+        """Set options of the whole pipeline; what is said nearer to its end wins.
+
+        >>> Dataset.range(3).with_options(Options(threads=1)).options().threads
+        1
+        """
+        if not isinstance(options, Options):
+            raise SpecError(f"with_options takes Options, not {options!r}")
+        return Dataset(WithOptions(self._node, options))
+
+    def options(self) -> Options:
+        """Return what was said with `with_options`, merged."""
+        return options_of(self._node)
+
+    @property
+    def element_spec(self) -> Structure:
+        """Structure of `TensorSpec` of one element.
+
+        >>> Dataset.range(3).batch(2).element_spec
+        TensorSpec(shape=(None,), dtype=int64)
+        """
+        return self._node.element_spec
+
+    def cardinality(self) -> int:
+        """Return the number of elements, INFINITE_CARDINALITY (-1) or UNKNOWN_CARDINALITY (-2)."""
+        return self._node.infer_cardinality()
+
+    def __len__(self) -> int:
+        size = self.cardinality()
+        if size == INFINITE_CARDINALITY:
+            raise SpecError("the dataset is infinite, so it has no length")
+        if size == UNKNOWN_CARDINALITY:
+            raise SpecError(
+                "the length of the dataset is not known", hint="only a full pass can tell: use reduce"
+            )
+        return size
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> DatasetIterator:
+        return DatasetIterator(self.blocks(), self.element_spec)
+
+    def blocks(self) -> BlockIterator:
+        """Start the pipeline and read it by blocks: for code that works on columns."""
+        resolved = self.options().resolved()
+        return BlockIterator(plan_at("placed", self._node, resolved), self._node, resolved)
+
+    def explain(self, stage: stages.Stage = "placed") -> str:
+        """Return the plan as text, the last stage first.
+
+        Args:
+            stage: "written", "checked", "rewritten" or "placed" (what will run).
+
+        >>> print(Dataset.range(6).map(lambda x: x + 1).take(-1).explain())
+        Prefetch()
+          Map(function=<lambda> [traced], num_parallel_calls=2)
+            Range(start=0, stop=6)
+        """
+        if stage not in stages.STAGES:
+            raise InvalidArgumentError(f"stage must be one of {stages.STAGES}, not {stage!r}")
+        return stages.explain(plan_at(stage, self._node, self.options().resolved()))
+
+    def __repr__(self) -> str:
+        return f"<Dataset element_spec={self.element_spec}>\n{stages.explain(self._node)}"
+
+    # For the methods above -------------------------------------------------------------------------
+
+    def _first_element(self) -> Block | None:
+        """Read one element, for functions that cannot be traced."""
+        for node in walk(self._node):
+            if any(isinstance(value, Tensor) for value in node.settings().values()):
+                raise TraceError("the function can only be understood by calling it on an element")
+        blocks = self.blocks()
+        try:
+            return blocks.read(1)
+        finally:
+            blocks.close()
+
+    def _function(self, function: Callable[..., Any]) -> UserFunction:
+        strict = bool(self.options().strict_tracing)
+        return make_user_function(
+            function, self.element_spec, self._first_element, strict=strict, line=user_line()
+        )
+
+    def _dataset_function(self, function: Callable[..., Any]) -> DatasetFunction:
+        def plan(*element: Any) -> Node:
+            result = function(*element)
+            if not isinstance(result, Dataset):
+                raise SpecError(f"the function must return a Dataset, and returned {type(result).__name__}")
+            return result._node
+
+        plan.__qualname__ = getattr(function, "__qualname__", type(function).__name__)
+        return make_dataset_function(plan, self.element_spec, self._first_element)
+
+
+def _shape_leaves(types: Structure, shapes: Structure) -> list[Any]:
+    """Return one shape per dtype; a shape is itself a tuple or list."""
+    if isinstance(types, dict):
+        return [leaf for key in sorted(types) for leaf in _shape_leaves(types[key], shapes[key])]
+    if isinstance(types, tuple):
+        return [leaf for t, s in zip(types, shapes, strict=True) for leaf in _shape_leaves(t, s)]
+    return [tuple(shapes)]

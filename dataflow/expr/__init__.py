@@ -1,0 +1,1 @@
+"""Symbolic tensors: primitives, tracing of user functions, evaluation on blocks."""

@@ -1,0 +1,35 @@
+"""Conversion between numeric dtypes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dataflow.expr.primitives.text import to_number
+from dataflow.expr.tensor import METHODS, Primitive, Tensor, require_numeric
+from dataflow.spec import TensorSpec, as_dtype, is_text
+
+
+def _infer(x: Tensor, *, dtype: str) -> TensorSpec:
+    require_numeric("astype", x)
+    return TensorSpec(x.shape, dtype)
+
+
+cast = Primitive(
+    "cast",
+    _infer,
+    lambda _, x, *, dtype: np.asarray(x).astype(dtype, copy=False),
+    lambda: [((np.array([1.5, -2.0]),), {"dtype": "int64"}), ((np.array([1, 0]),), {"dtype": "bool"})],
+    elementwise=True,
+)
+
+
+def astype(x: Any, dtype: npt.DTypeLike) -> Any:
+    """Convert to another dtype; text is parsed as numbers."""
+    name = as_dtype(dtype).name
+    return (to_number if isinstance(x, Tensor) and is_text(x.dtype) else cast)(x, dtype=name)
+
+
+METHODS["astype"] = astype

@@ -1,0 +1,149 @@
+"""Primitives on text, computed by Arrow on whole columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataflow.block import Strings
+from dataflow.errors import InvalidArgumentError, SpecError
+from dataflow.expr.tensor import METHODS, Primitive, Tensor, broadcast_shapes
+from dataflow.spec import STRING, TensorSpec, as_dtype, dtype_name, is_text
+
+
+def _text(name: str, *tensors: Tensor) -> None:
+    for tensor in tensors:
+        if not is_text(tensor.dtype):
+            raise SpecError(f"{name} needs text, and got {tensor.spec}")
+
+
+def _broadcast(value: Strings, shape: tuple[int, ...]) -> Strings:
+    if value.shape == shape:
+        return value
+    positions = np.arange(len(value.values)).reshape(value.shape)
+    return Strings(value.values.take(pa.array(np.broadcast_to(positions, shape).ravel())), shape)
+
+
+def _equal_infer(a: Tensor, b: Tensor) -> TensorSpec:
+    _text("comparison with text", a, b)
+    return TensorSpec(broadcast_shapes(a.shape, b.shape), bool)
+
+
+def _equal(_: int, a: Strings, b: Strings) -> Any:
+    scalar = len(b.values) == 1
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    left = a if a.shape == shape else _broadcast(a, shape)
+    right = b.values[0] if scalar else _broadcast(b, shape).decoded().values
+    if scalar and pa.types.is_dictionary(right.type):
+        right = right.as_py()
+    if pa.types.is_dictionary(left.values.type) and scalar:
+        entry_equal = np.asarray(pc.fill_null(pc.equal(left.values.dictionary, right), False))
+        codes = left.values.indices
+        hits = (
+            entry_equal[np.asarray(pc.fill_null(codes, 0))]
+            if len(entry_equal)
+            else np.zeros(len(codes), bool)
+        )
+        return (hits & ~np.asarray(codes.is_null())).reshape(shape)
+    return np.asarray(pc.fill_null(pc.equal(left.decoded().values, right), False)).reshape(shape)
+
+
+string_equal = Primitive(
+    "string_equal",
+    _equal_infer,
+    _equal,
+    lambda: [
+        ((np.array(["a", "b", "a"], object), "a"), {}),
+        ((np.array(["a"], object), np.array(["b"], object)), {}),
+    ],
+    elementwise=True,
+)
+
+
+def _unary(
+    name: str, function: Callable[[pa.Array], Any], dtype: Any, methods: tuple[str, ...] = ()
+) -> Primitive:
+    def infer(x: Tensor) -> TensorSpec:
+        _text(name, x)
+        return TensorSpec(x.shape, x.dtype if dtype is None else dtype)
+
+    def compute(_: int, x: Strings) -> Any:
+        values = x.values
+        if pa.types.is_dictionary(values.type) and dtype is None:
+            return Strings(
+                pa.DictionaryArray.from_arrays(values.indices, function(values.dictionary)), x.shape
+            )
+        result = function(x.decoded().values)
+        return Strings(result, x.shape) if dtype is None else np.asarray(result).reshape(x.shape)
+
+    record = Primitive(
+        name, infer, compute, lambda: [((np.array([" Ab", "c "], object),), {})], elementwise=True
+    )
+    METHODS.update(dict.fromkeys(methods, record))
+    return record
+
+
+UNARY: dict[str, Primitive] = {
+    record.name: record
+    for record in (
+        _unary("string_lower", pc.utf8_lower, None, ("lower",)),
+        _unary("string_upper", pc.utf8_upper, None, ("upper",)),
+        _unary("string_strip", pc.utf8_trim_whitespace, None, ("strip",)),
+        _unary("string_length", lambda a: pc.fill_null(pc.utf8_length(a), 0).cast(pa.int32()), np.int32),
+    )
+}
+"""``text.lower()``, ``.upper()``, ``.strip()`` and lengths in characters."""
+
+
+def _number_infer(x: Tensor, *, dtype: str) -> TensorSpec:
+    _text("to_number", x)
+    return TensorSpec(x.shape, as_dtype(dtype))
+
+
+def _to_number(lead: int, x: Strings, *, dtype: str) -> Any:
+    values = x.decoded().values
+    try:
+        return np.asarray(pc.cast(values, pa.from_numpy_dtype(np.dtype(dtype)))).reshape(x.shape)
+    except pa.ArrowInvalid:
+        pass
+    for i, value in enumerate(values.to_pylist()):
+        try:
+            pc.cast(pa.array([value]), pa.from_numpy_dtype(np.dtype(dtype)))
+        except pa.ArrowInvalid:
+            error = InvalidArgumentError(
+                f"{value!r} is not a {dtype_name(np.dtype(dtype))}",
+                hint="clean the value first, or filter the row out",
+            )
+            error.row = i // max(1, len(values) // len(x)) if lead else None
+            raise error from None
+    raise AssertionError("the column failed to convert, but none of its values did")
+
+
+to_number = Primitive(
+    "to_number",
+    _number_infer,
+    _to_number,
+    lambda: [((np.array(["1.5", "2"], object),), {"dtype": "float32"})],
+    elementwise=True,
+)
+
+
+def _is_missing(_: int, x: Strings) -> Any:
+    values = x.decoded().values
+    return np.asarray(pc.fill_null(pc.equal(pc.binary_length(values), 0), True)).reshape(x.shape)
+
+
+is_missing = Primitive(
+    "is_missing",
+    lambda x: TensorSpec(x.shape, bool),
+    _is_missing,
+    lambda: [((np.array(["", "a"], object),), {})],
+    elementwise=True,
+)
+"""True where text is null or empty."""
+
+__all__ = ["STRING", "UNARY", "is_missing", "string_equal", "to_number"]

@@ -1,0 +1,74 @@
+"""Turn a user's function into a `Function` by calling it once with symbolic tensors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dataflow.errors import DataflowError, InvalidArgumentError, SpecError, TraceError
+from dataflow.expr.function import Function
+from dataflow.expr.tensor import Tensor, as_tensor, parameter
+from dataflow.origin import failing_line
+from dataflow.spec import Structure, flatten, is_namedtuple, is_structure, map_structure, pack
+
+
+def call_with_element(function: Callable[..., Any], element: Structure) -> Any:
+    """Call as tf.data does: a plain tuple is unpacked, everything else is one argument."""
+    if isinstance(element, tuple) and not is_namedtuple(element):
+        return function(*element)
+    return function(element)
+
+
+def copy_structure(structure: Structure) -> Structure:
+    """Return new containers around the same leaves, so that a function may change what it is given."""
+    return pack(structure, flatten(structure))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Traced:
+    """A traced function and the structure of what it returns."""
+
+    graph: Function
+    output_spec: Structure
+
+
+def trace(function: Callable[..., Any], element_spec: Structure) -> Traced:
+    """Call the function once with symbolic tensors of the element spec.
+
+    Raises:
+        TraceError: The function needs values; the cause and the user's line are in the message.
+        DataflowError, KeyError, NameError: The function is wrong for these elements.
+    """
+    leaves = [parameter(spec) for spec in flatten(element_spec)]
+    try:
+        result = call_with_element(function, pack(element_spec, leaves))
+    except TraceError as error:
+        raise error.in_stage(failing_line(error) or "unknown line") from None
+    except (DataflowError, KeyError, NameError):
+        raise
+    except Exception as error:
+        raise TraceError(f"{type(error).__name__}: {error}").in_stage(
+            failing_line(error) or "unknown line"
+        ) from error
+    outputs = map_structure(_output, pack_lists(result))
+    tensors = tuple(flatten(outputs))
+    return Traced(Function(tuple(leaves), tensors), map_structure(lambda tensor: tensor.spec, outputs))
+
+
+def _output(value: Any) -> Tensor:
+    if value is None:
+        raise InvalidArgumentError("the function returned None", hint="return the new element")
+    return as_tensor(value)
+
+
+def pack_lists(result: Any) -> Structure:
+    """Check what a function returned: nested tuples and dicts whose keys are strings."""
+    if isinstance(result, Mapping):
+        if not all(isinstance(key, str) for key in result):
+            raise SpecError(f"dict keys must be strings, and are {list(result)!r}")
+        return type(result)((key, pack_lists(value)) for key, value in result.items())  # type: ignore[call-arg]
+    if is_structure(result):
+        parts = [pack_lists(part) for part in result]
+        return type(result)(*parts) if is_namedtuple(result) else tuple(parts)
+    return result

@@ -1,0 +1,67 @@
+"""Kernels of seeded order: the Philox generator and the draws of a shuffle buffer."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dataflow.kernels.jit import kernel
+
+_U32 = np.uint64(0xFFFFFFFF)
+_M0 = np.uint64(0xD2511F53)
+_M1 = np.uint64(0xCD9E8D57)
+_K0 = np.uint64(0x9E3779B9)
+_K1 = np.uint64(0xBB67AE85)
+_32 = np.uint64(32)
+
+
+@kernel
+def philox(seed: int, seed2: int, start: int, out: npt.NDArray[np.uint32]) -> None:
+    """Fill `out` with words ``start, start + 1, …`` of Philox4x32-10.
+
+    Key = the two halves of `seed`, counter = (0, 0, halves of `seed2`), one block of four words per
+    increment of the counter. Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3".
+    """
+    block = -1
+    words = np.zeros(4, np.uint64)
+    for i in range(len(out)):
+        position = start + i
+        if position >> 2 != block:
+            block = position >> 2
+            c0 = np.uint64(block) & _U32
+            c1 = np.uint64(block) >> _32
+            c2 = np.uint64(seed2) & _U32
+            c3 = np.uint64(seed2) >> _32
+            k0 = np.uint64(seed) & _U32
+            k1 = np.uint64(seed) >> _32
+            for _ in range(10):
+                p0 = _M0 * c0
+                p1 = _M1 * c2
+                c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ k0, p1 & _U32, (p0 >> _32) ^ c3 ^ k1, p0 & _U32
+                k0 = (k0 + _K0) & _U32
+                k1 = (k1 + _K1) & _U32
+            words[0], words[1], words[2], words[3] = c0, c1, c2, c3
+        out[i] = words[position & 3]
+
+
+@kernel
+def draw(
+    slots: npt.NDArray[np.int64],
+    head: int,
+    count: int,
+    words: npt.NDArray[np.uint32],
+    out: npt.NDArray[np.int64],
+) -> None:
+    """Draw ``len(out)`` items from a shuffle buffer, refilled by one item before each draw but the first.
+
+    ``slots[head:head + count]`` is the buffer before the first draw, and what follows in `slots` are
+    the items that enter it, one for each further draw while there are any (then the buffer shrinks).
+    Draw i picks position ``words[i] mod count``; the oldest item moves into its place.
+    """
+    for i in range(len(out)):
+        position = head + np.int64(words[i] % np.uint32(count))
+        out[i] = slots[position]
+        slots[position] = slots[head]
+        head += 1
+        if head + count > len(slots):
+            count -= 1

@@ -1,0 +1,30 @@
+"""Find the line of the user's program that is building something."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_PACKAGES = tuple(os.path.join(_ROOT, name) + os.sep for name in ("dataflow", "estimators"))
+
+
+def is_library_file(path: str) -> bool:
+    """Tell whether a source file belongs to this project's packages or is generated code."""
+    return path.startswith((*_PACKAGES, "<frozen", "<__array_function__"))
+
+
+def user_line() -> str:
+    """Return ``file:line`` of the nearest caller outside of this project's packages."""
+    frame = sys._getframe(1)
+    while is_library_file(frame.f_code.co_filename) and frame.f_back is not None:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def failing_line(error: BaseException) -> str | None:
+    """Return ``file:line`` of the innermost frame of the traceback that is the user's, if any."""
+    frames = traceback.extract_tb(error.__traceback__)
+    user = [frame for frame in frames if not is_library_file(frame.filename)]
+    return f"{user[-1].filename}:{user[-1].lineno}" if user else None

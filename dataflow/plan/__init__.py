@@ -1,0 +1,1 @@
+"""Nodes, walking, stages and `explain`: what a pipeline is, before anything runs."""

@@ -1,0 +1,83 @@
+"""Functions from an element to a dataset: what `flat_map` and `interleave` apply."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from dataflow.block import Block
+from dataflow.errors import DataflowError, TraceError, UserFunctionError
+from dataflow.expr.tensor import Tensor, as_value, parameter
+from dataflow.expr.trace import call_with_element
+from dataflow.origin import failing_line
+from dataflow.plan.node import Node, bind
+from dataflow.spec import Structure, flatten, pack
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DatasetFunction:
+    """A function that returns the plan of a dataset for each element.
+
+    Args:
+        function: Takes the element (a tuple unpacked) and returns a plan.
+        input_spec: Structure of TensorSpec of its argument.
+        output_spec: Structure of TensorSpec of the elements of its datasets.
+        template: The plan for a symbolic element, if it could be traced.
+        leaves: The symbolic element's components.
+    """
+
+    function: Callable[..., Node]
+    input_spec: Structure
+    output_spec: Structure
+    template: Node | None
+    leaves: tuple[Tensor, ...]
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__qualname__", type(self.function).__name__).split("<locals>.")[-1]
+        return f"{name} [{'python' if self.template is None else 'traced'}]"
+
+    def plan(self, block: Block, row: int) -> Node:
+        """Return the plan for one element.
+
+        Raises:
+            UserFunctionError: The function raised.
+        """
+        values = block.row(row)
+        if self.template is not None:
+            return bind(self.template, self.leaves, [as_value(value) for value in values])
+        try:
+            return call_with_element(self.function, pack(self.input_spec, values))  # type: ignore[no-any-return]
+        except DataflowError:
+            raise
+        except Exception as error:
+            raise UserFunctionError(
+                f"{self} raised {type(error).__name__}: {error}, at {failing_line(error)}"
+            ) from error
+
+
+def make_dataset_function(
+    function: Callable[..., Node], input_spec: Structure, first_element: Callable[[], Block | None]
+) -> DatasetFunction:
+    """Trace the function with a symbolic element; where it needs values, it is called per element."""
+    leaves = tuple(parameter(spec) for spec in flatten(input_spec))
+    try:
+        template = call_with_element(function, pack(input_spec, leaves))
+        return DatasetFunction(function, input_spec, template.element_spec, template, leaves)
+    except TraceError:
+        pass
+    except DataflowError:
+        raise
+    except Exception as error:
+        if not _needs_value(error):
+            raise
+    draft = DatasetFunction(function, input_spec, None, None, ())
+    block = first_element()
+    if block is None:
+        return dataclasses.replace(draft, output_spec=input_spec)
+    return dataclasses.replace(draft, output_spec=draft.plan(block, 0).element_spec)
+
+
+def _needs_value(error: BaseException) -> Any:
+    """Tell whether an error comes from handing a symbolic tensor to code that wants a value."""
+    return isinstance(error, TypeError | ValueError | AttributeError) and "Tensor" in str(error)

@@ -1,0 +1,42 @@
+"""Rules that turn a plan into a faster one with the same elements in the same order.
+
+A rule is a function ``(node, options) -> better node or None``, one per file; its docstring says
+when it is right.
+"""
+
+from __future__ import annotations
+
+from dataflow.options import Options
+from dataflow.plan.node import Node
+from dataflow.plan.stages import Rule, Stage, rewrite
+from dataflow.rewrites.drop_no_ops import drop_no_ops
+from dataflow.rewrites.fuse_maps import fuse_maps
+from dataflow.rewrites.place_prefetch import place_prefetch
+from dataflow.rewrites.place_threads import place_threads
+from dataflow.rewrites.prune_columns import prune_columns
+
+RULES: tuple[Rule, ...] = (
+    drop_no_ops,  # first: what does nothing would keep the other rules from seeing neighbours
+    fuse_maps,  # before pruning: one function knows best which columns are used
+    prune_columns,
+)
+"""Between "checked" and "rewritten"."""
+
+PLACEMENTS: tuple[Rule, ...] = (place_threads,)
+"""Between "rewritten" and "placed"; then `place_prefetch` looks at the plan as a whole."""
+
+
+def plan_at(stage: Stage, written: Node, options: Options) -> Node:
+    """Return the plan as it is at a stage.
+
+    Args:
+        stage: "written", "checked" (the same nodes: checking raises or warns), "rewritten", "placed".
+        written: The plan of the handle.
+        options: Resolved options; with ``rewrites=False`` the plan stays as it was written.
+    """
+    if stage in ("written", "checked") or not options.rewrites:
+        return written
+    rewritten = rewrite(written, RULES, options)
+    if stage == "rewritten":
+        return rewritten
+    return place_prefetch(rewrite(rewritten, PLACEMENTS, options), options)

@@ -1,0 +1,41 @@
+"""Make one map of two."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from dataflow.expr.trace import call_with_element
+from dataflow.expr.user_function import UserFunction
+from dataflow.options import Options
+from dataflow.plan.node import Node
+from dataflow.transforms.map import Map
+
+
+def fuse_maps(node: Node, options: Options) -> Node | None:
+    """Compose two traced maps, so that what the second does not use is never computed.
+
+    Right because traced functions depend on their element alone.
+    """
+    match node:
+        case Map(function=second, input=Map(function=first, input=source) as below):
+            pass
+        case _:
+            return None
+    if first.graph is None or second.graph is None or not (first.verify and second.verify):
+        return None
+
+    def composed(*element: object) -> object:
+        arguments = element if isinstance(first.input_spec, tuple) else element[0]
+        return call_with_element(second.function, call_with_element(first.function, arguments))
+
+    composed.__qualname__ = f"{_name(first)} + {_name(second)}"
+    graph = second.graph.after(first.graph)
+    function = UserFunction(composed, first.input_spec, second.output_spec, "traced", graph)
+    calls = max(
+        (n for n in (below.num_parallel_calls, node.num_parallel_calls) if n is not None), default=None
+    )
+    return dataclasses.replace(node, input=source, function=function, num_parallel_calls=calls)
+
+
+def _name(function: UserFunction) -> str:
+    return str(function).removesuffix(" [traced]")

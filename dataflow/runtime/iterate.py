@@ -1,0 +1,150 @@
+"""The iterator that users hold."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+
+from dataflow.block import Block, Ragged, Strings
+from dataflow.errors import StateError
+from dataflow.options import Options
+from dataflow.plan.node import Node
+from dataflow.runtime.build import build
+from dataflow.runtime.operator import Context, Cursor, State
+from dataflow.spec import Structure, pack
+
+STATE_VERSION = 1
+
+
+class BlockIterator:
+    """Reads a placed plan block by block, and can be saved and resumed after any element.
+
+    Args:
+        plan: The plan as it will run.
+        written: The plan as the user wrote it; its fingerprint guards saved states.
+        options: Resolved options.
+    """
+
+    def __init__(self, plan: Node, written: Node, options: Options) -> None:
+        self._cursor = Cursor(build(plan))
+        self._context = Context(options)
+        self._fingerprint = written.fingerprint
+        self._opened = False
+        self._finalizer = weakref.finalize(self, Cursor.close, self._cursor)
+
+    def _ensure_open(self) -> None:
+        if not self._opened:
+            self._cursor.open(self._context, None)
+            self._opened = True
+
+    def read(self, elements: int) -> Block | None:
+        """Return a block of 1 to `elements` elements, or None at the end."""
+        self._ensure_open()
+        return self._cursor.read(elements)
+
+    def state(self) -> State:
+        """Return the position after the last element that was read, as plain JSON."""
+        self._ensure_open()
+        return {"version": STATE_VERSION, "pipeline": self._fingerprint, "position": self._cursor.state()}
+
+    def restore(self, state: State) -> None:
+        """Go to a position that `state` returned, of an iterator over the same pipeline.
+
+        Raises:
+            StateError: The state is of another pipeline, or another version wrote it.
+        """
+        if state.get("version") != STATE_VERSION:
+            raise StateError(f"the saved position has version {state.get('version')!r}, not {STATE_VERSION}")
+        if state.get("pipeline") != self._fingerprint:
+            raise StateError(
+                "the saved position belongs to another pipeline",
+                hint="build the same stages with the same settings, or start anew",
+            )
+        self._cursor.close()
+        self._cursor.open(self._context, state["position"])
+        self._opened = True
+
+    def close(self) -> None:
+        """Release files and threads."""
+        self._finalizer()
+
+
+class DatasetIterator(Iterator[Structure]):
+    """Yields the elements of a dataset as NumPy values.
+
+    After an error the iterator goes on with the element behind the one that failed.
+    """
+
+    def __init__(self, blocks: BlockIterator, element_spec: Structure) -> None:
+        self._blocks = blocks
+        self._spec = element_spec
+        self._rows: list[Any] = []
+        self._next = 0
+        self._length = 0
+        self._origin: State | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Structure:
+        if self._next >= self._length:
+            self._length = 0
+            self._origin = self._blocks.state()
+            block = self._blocks.read(1 << 62)
+            if block is None:
+                self._origin = None
+                raise StopIteration
+            self._rows = [_edge(column) for column in block.columns]
+            self._next, self._length = 0, block.length
+        row = self._next
+        self._next += 1
+        return pack(self._spec, [column[row] for column in self._rows])
+
+    def state(self) -> State:
+        """Return the position after the last element as plain JSON, for `restore`."""
+        if self._next >= self._length or self._origin is None:
+            return self._blocks.state()
+        position = self._origin["position"]
+        return {**self._origin, "position": {**position, "skip": position["skip"] + self._next}}
+
+    def restore(self, state: State) -> None:
+        """Go to a position that `state` returned, in this or another process.
+
+        Raises:
+            StateError: The state belongs to another pipeline.
+        """
+        self._next = self._length = 0
+        self._blocks.restore(state)
+
+    def close(self) -> None:
+        """Release files and threads; further elements are read from the start."""
+        self._blocks.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _edge(column: Any) -> Any:
+    """Return the column as users see it; arrays are views that must not be written to."""
+    if isinstance(column, Strings):
+        return column.to_numpy()
+    if isinstance(column, Ragged):
+        return _RaggedRows(column)
+    view = column.view()
+    view.flags.writeable = False
+    return view
+
+
+class _RaggedRows:
+    def __init__(self, column: Ragged) -> None:
+        self._column = column
+
+    def __getitem__(self, index: int) -> Any:
+        value = self._column.item(index)
+        return np.asarray(value)

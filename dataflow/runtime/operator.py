@@ -1,0 +1,180 @@
+"""The contract of running stages: one way to start, restart and resume."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from typing import Any, TypeAlias
+
+from dataflow.block import Block
+from dataflow.errors import DataflowError, StateError
+from dataflow.options import Options
+from dataflow.plan.node import Node
+
+State: TypeAlias = dict[str, Any]
+"""Plain JSON. Belongs to the last delivered element; holds positions, never data."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What flows down to all operators of an iterator.
+
+    Attributes:
+        options: Resolved options of the pipeline.
+    """
+
+    options: Options
+
+
+class Operator(ABC):
+    """Runs one node. A subclass defines `start`, `produce` and `own_state`; the rest is derived.
+
+    Everything an operator holds is settled in `start`: operators are opened again for each epoch.
+    """
+
+    def __init__(self, node: Node, *inputs: Operator) -> None:
+        self.node = node
+        self.inputs = tuple(Cursor(operator) for operator in inputs)
+        self.context: Context
+
+    @property
+    def input(self) -> Cursor:
+        """The first input."""
+        return self.inputs[0]
+
+    def open(self, context: Context, state: State | None = None) -> None:
+        """Start anew (state None) or go on where the state was taken."""
+        self.context = context
+        own = None if state is None else self.checked(state)
+        saved = [None] * len(self.inputs) if state is None else state["inputs"]
+        if len(saved) != len(self.inputs):
+            raise StateError(
+                f"the saved state has {len(saved)} inputs where the stage has {len(self.inputs)}"
+            )
+        try:
+            self.start_inputs(saved)
+            self.start(own)
+        except KeyError as error:
+            raise StateError(f"the saved state of {self.node.describe()} lacks {error}").in_stage(
+                self.node.stage
+            )
+        except DataflowError as error:
+            raise error.in_stage(self.node.stage)
+
+    def start_inputs(self, states: list[State | None]) -> None:
+        """Open the inputs; stages that open them later or in another way override this."""
+        for cursor, state in zip(self.inputs, states, strict=True):
+            cursor.open(self.context, state)
+
+    def checked(self, state: State) -> State:
+        """Return the state if it was taken from this kind of stage, else raise `StateError`."""
+        if state.get("stage") != type(self.node).__name__:
+            raise StateError(
+                f"the saved state is of stage {state.get('stage')!r}, and the pipeline has {self.node.describe()} there",
+                hint="resume with the same pipeline, or start anew",
+            )
+        return state
+
+    @abstractmethod
+    def start(self, own: State | None) -> None:
+        """Set everything that moves; `own` is what `own_state` returned, None for a fresh start."""
+
+    @abstractmethod
+    def produce(self) -> Block | None:
+        """Return the next block with at least one element, or None at the end (again and again)."""
+
+    @abstractmethod
+    def own_state(self) -> State:
+        """Return this stage's part of the state after the last block that `produce` returned."""
+
+    def next(self) -> Block | None:
+        """Return the next block, or None at the end; errors are told which stage they come from."""
+        try:
+            return self.produce()
+        except DataflowError as error:
+            raise error.in_stage(self.node.stage)
+
+    def state(self) -> State:
+        """Return the whole state after the last delivered block, inputs included."""
+        return {
+            "stage": type(self.node).__name__,
+            **self.own_state(),
+            "inputs": [cursor.state() for cursor in self.inputs],
+        }
+
+    def close(self) -> None:
+        """Release files and threads; the operator may be opened again."""
+        for cursor in self.inputs:
+            cursor.close()
+
+
+class Cursor:
+    """Reads an operator and keeps the position inside its current block.
+
+    The only way in which stages and iterators read their inputs, so that taking part of a block,
+    and resuming there, is written once.
+    """
+
+    __slots__ = ("_before", "_block", "_offset", "_skip", "operator")
+
+    def __init__(self, operator: Operator) -> None:
+        self.operator = operator
+        self._block: Block | None = None
+        self._offset = 0
+        self._skip = 0
+        self._before: State | None = None
+
+    def open(self, context: Context, state: State | None) -> None:
+        """Open the operator anew or at the position of the state."""
+        self._block, self._offset = None, 0
+        self._skip = 0 if state is None else state["skip"]
+        self.operator.open(context, None if state is None else state["state"])
+
+    def peek(self) -> Block | None:
+        """Return what is left of the current block, or of the next one; None at the end."""
+        while self._block is None or self._offset >= self._block.length:
+            self._before = self.operator.state()
+            self._block, self._offset = None, 0
+            block = self.operator.next()
+            if block is None:
+                return None
+            skipped = min(self._skip, block.length)
+            self._block, self._offset, self._skip = block, skipped, self._skip - skipped
+        return self._block.slice(self._offset)
+
+    def advance(self, rows: int) -> None:
+        """Go on by so many elements of what `peek` returned."""
+        self._offset += rows
+
+    def read(self, rows: int) -> Block | None:
+        """Return between 1 and `rows` elements, or None at the end."""
+        block = self.peek()
+        if block is None:
+            return None
+        block = block.slice(0, rows)
+        self.advance(block.length)
+        return block
+
+    def read_all(self, rows: int) -> Block | None:
+        """Return exactly `rows` elements, fewer only at the end, None if there are none."""
+        first = self.read(rows)
+        if first is None or first.length == rows:
+            return first
+        parts, total = [first], first.length
+        while total < rows and (part := self.read(rows - total)) is not None:
+            parts.append(part)
+            total += part.length
+        return Block.concat(parts)
+
+    def state(self) -> State:
+        """Return the position: the operator's state before the current block, and how far into it."""
+        if self._block is None:
+            return {"state": self.operator.state(), "skip": self._skip}
+        if self._offset >= self._block.length:
+            return {"state": self.operator.state(), "skip": 0}
+        return {"state": self._before, "skip": self._offset}
+
+    def close(self) -> None:
+        """Close the operator and forget the current block."""
+        self._block = None
+        self.operator.close()

@@ -1,0 +1,75 @@
+"""The one place that starts threads: work ahead of the consumer, in order, bounded, and stop."""
+
+from __future__ import annotations
+
+import atexit
+import queue
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+_running: weakref.WeakSet[Background[Any]] = weakref.WeakSet()
+
+
+class Background(Generic[T]):
+    """Calls `step` again and again in a thread and hands its results over in order.
+
+    Args:
+        step: Returns the next item, and whether it is the last one. Must not raise.
+        capacity: How many items may wait to be taken.
+    """
+
+    def __init__(self, step: Callable[[], tuple[T, bool]], capacity: int) -> None:
+        self._step = step
+        self._items: queue.Queue[T] = queue.Queue(capacity)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dataflow-prefetch", daemon=True)
+        _running.add(self)
+        self._thread.start()
+
+    def _run(self) -> None:
+        last = False
+        while not last and not self._stopped.is_set():
+            item, last = self._step()
+            while not self._stopped.is_set():
+                try:
+                    self._items.put(item, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+
+    def get(self) -> T:
+        """Wait for the next item."""
+        return self._items.get()
+
+    def stop(self) -> None:
+        """Stop after the step that is running, and wait for it."""
+        self._stopped.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """Let no thread run into the interpreter's shutdown."""
+    for background in list(_running):
+        background.stop()
+
+
+class Workers:
+    """A pool for independent pieces of work; the caller keeps the order."""
+
+    def __init__(self, count: int) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="dataflow-map")
+
+    def submit(self, function: Callable[..., T], *args: Any) -> Future[T]:
+        """Run ``function(*args)`` in a thread."""
+        return self._pool.submit(function, *args)
+
+    def stop(self) -> None:
+        """Drop what has not begun, and wait for the rest."""
+        self._pool.shutdown(wait=True, cancel_futures=True)

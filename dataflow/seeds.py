@@ -1,0 +1,90 @@
+"""Seeds: from what the user gives to the pair of numbers that starts a generator, as tf does."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import random
+import secrets
+
+import numpy as np
+import numpy.typing as npt
+
+from dataflow import kernels
+
+MAX_SEED = 2**31 - 1
+DEFAULT_GRAPH_SEED = 87654321
+
+SeedPair = tuple[int, int]
+
+
+@dataclasses.dataclass
+class _Global:
+    seed: int | None = None
+    draws: random.Random = dataclasses.field(default_factory=random.Random)
+
+
+_global = _Global()
+
+
+def set_random_seed(seed: int | None) -> None:
+    """Set the seed of all stages that are built afterwards, as ``tf.random.set_seed`` does.
+
+    Args:
+        seed: The global seed, or None to go back to seeds from the operating system.
+
+    >>> set_random_seed(1234); pair = seed_pair(5); set_random_seed(None); pair
+    (1234, 5)
+    """
+    _global.seed = seed
+    _global.draws = random.Random(seed)
+
+
+def seed_pair(seed: int | None) -> SeedPair:
+    """Return the pair that starts a stage's generator.
+
+    Without any seed the pair comes from the operating system: runs differ, but the pair is part of
+    the iterator's state, so a resumed run is exact.
+    """
+    if _global.seed is None:
+        pair = (
+            (secrets.randbelow(MAX_SEED), secrets.randbelow(MAX_SEED))
+            if seed is None
+            else (DEFAULT_GRAPH_SEED, seed)
+        )
+    else:
+        pair = (_global.seed, _global.draws.randint(0, MAX_SEED) if seed is None else seed)
+    first, second = (value % MAX_SEED for value in pair)
+    return (first, MAX_SEED) if (first, second) == (0, 0) else (first, second)
+
+
+def words(pair: SeedPair, start: int, count: int) -> npt.NDArray[np.uint32]:
+    """Return `count` 32-bit words of the generator, from position `start`.
+
+    >>> words((87654321, 42), 0, 2)
+    array([2985944072, 4132877644], dtype=uint32)
+    """
+    out = np.empty(count, np.uint32)
+    kernels.shuffle.philox(np.uint64(pair[0]), np.uint64(pair[1]), start, out)
+    return out
+
+
+class Epochs:
+    """Counts the iterators that a random stage has started: each gets the next pair of words."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count()
+
+    def next(self) -> int:
+        """Return the number of the next epoch, from 0."""
+        return next(self._count)
+
+    def resume_after(self, epoch: int) -> None:
+        """Go on with the epoch after this one."""
+        self._count = itertools.count(epoch + 1)
+
+
+def epoch_pair(pair: SeedPair, epoch: int) -> SeedPair:
+    """Return the pair of the epoch's generator: words 2k and 2k+1 of the stage's generator."""
+    a, b = words(pair, 2 * epoch, 2)
+    return int(a), int(b)

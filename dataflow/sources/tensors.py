@@ -1,0 +1,123 @@
+"""`from_tensors` and `from_tensor_slices`: arrays that are in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from dataflow.block import Block, Column, Dense, as_column, slice_column
+from dataflow.errors import InvalidArgumentError, SpecError
+from dataflow.expr.tensor import Tensor, as_tensor, as_value, spec_of_value
+from dataflow.plan.node import Node
+from dataflow.runtime.operator import Operator, State
+from dataflow.spec import Structure, TensorSpec, component_names, flatten, is_structure, pack
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorSlices(Node):
+    """The slices of all components along their first axis; or, with `whole`, everything as one element.
+
+    `leaves` are arrays, `Strings`, or, in a `flat_map` function, symbolic tensors.
+    """
+
+    leaves: tuple[Dense | Tensor, ...] = dataclasses.field(compare=False, repr=False)
+    structure: Structure
+    whole: bool = False
+
+    def check(self) -> None:
+        """Components need a first axis, and equal sizes on it."""
+        if not self.leaves:
+            raise InvalidArgumentError("there are no components", hint="give at least one array")
+        if self.whole:
+            return
+        shapes = [leaf.shape for leaf in self.leaves]
+        names = [name or "the value" for name in component_names(self.structure)]
+        for name, shape in zip(names, shapes, strict=True):
+            if not shape:
+                raise InvalidArgumentError(f"{name} is a scalar and has no slices", hint="use from_tensors")
+        sizes = {shape[0] for shape in shapes} - {None}
+        if len(sizes) > 1:
+            text = ", ".join(f"{name}: {shape[0]}" for name, shape in zip(names, shapes, strict=True))
+            raise InvalidArgumentError(f"the components have different numbers of slices ({text})")
+
+    def infer_spec(self) -> Structure:
+        """The components without their first axis."""
+        cut = 0 if self.whole else 1
+        return pack(self.structure, [TensorSpec(leaf.shape[cut:], leaf.dtype) for leaf in self.leaves])
+
+    def infer_cardinality(self) -> int:
+        """The size of the first axis."""
+        size = self.leaves[0].shape[0] if not self.whole else 1
+        return -2 if size is None else int(size)
+
+    def operator(self, *inputs: Operator) -> Operator:
+        """Slice views."""
+        return TensorSlicesOperator(self)
+
+
+class TensorSlicesOperator(Operator):
+    """Cuts the arrays into blocks."""
+
+    node: TensorSlices
+
+    def start(self, own: State | None) -> None:
+        """Begin with the first slice."""
+        self.next_row = 0 if own is None else own["next"]
+        leaves = [as_value(leaf) for leaf in self.node.leaves]
+        arrays = [leaf if hasattr(leaf, "reshape") else np.asarray(leaf) for leaf in leaves]
+        self.columns: list[Column] = [a.reshape((1, *a.shape)) if self.node.whole else a for a in arrays]
+        self.length = len(self.columns[0])
+        if any(len(column) != self.length for column in self.columns):
+            raise InvalidArgumentError(f"the components have {[len(c) for c in self.columns]} slices")
+
+    def produce(self) -> Block | None:
+        """Return the next slices, as many as make a block."""
+        if self.next_row >= self.length:
+            return None
+        row_bytes = sum(c.nbytes for c in self.columns) // max(self.length, 1)
+        rows = max(1, (self.context.options.block_bytes or 1) // max(row_bytes, 1))
+        start, stop = self.next_row, min(self.next_row + rows, self.length)
+        self.next_row = stop
+        return Block(tuple(slice_column(c, start, stop) for c in self.columns), stop - start)
+
+    def own_state(self) -> State:
+        """Number of the next slice."""
+        return {"next": self.next_row}
+
+
+def tensor_slices(tensors: Structure, *, whole: bool = False) -> TensorSlices:
+    """Return the node for a structure of arrays, lists, text or symbolic tensors."""
+    leaves = [_leaf(value) for value in flatten(tensors)]
+    if is_structure(tensors) and not leaves:
+        raise InvalidArgumentError("there are no components", hint="give at least one array")
+    return TensorSlices(tuple(leaves), _nesting(tensors, len(leaves)), whole)
+
+
+def _nesting(tensors: Structure, count: int) -> Structure:
+    return pack(tensors, [0] * count)
+
+
+def _leaf(value: Any) -> Dense | Tensor:
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, list) and any(isinstance(item, Tensor) for item in value):
+        return as_tensor(value)
+    if hasattr(value, "to_numpy") and not hasattr(value, "values_type"):
+        value = value.to_numpy()
+    try:
+        array = np.asarray(value)
+        spec = spec_of_value(array)
+    except (ValueError, SpecError) as error:
+        raise SpecError(
+            f"a component is not an array: {error}", hint="pad ragged lists to one shape"
+        ) from error
+    return as_column(array, spec)
+
+
+EXAMPLES = (
+    lambda: tensor_slices({"x": np.arange(12.0).reshape(6, 2), "name": np.array(list("abcdef"))}),
+    lambda: tensor_slices((np.arange(3), np.arange(3.0)), whole=True),
+    lambda: tensor_slices(np.arange(17)),
+)

@@ -1,0 +1,208 @@
+"""Opening, listing and writing files on any storage: local paths, and every fsspec URL."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import glob as local_glob
+import lzma
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import IO, Any, cast
+
+import pyarrow as pa
+
+from dataflow.errors import DataLossError, InvalidArgumentError, NotFoundError, OptionalDependencyError
+
+_BY_SUFFIX = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4", ".br": "brotli", ".xz": "xz"}
+_BY_NAME = {"": None, "GZIP": "gzip", "ZLIB": "gzip", "BZ2": "bz2", "ZSTD": "zstd", "LZ4": "lz4", "XZ": "xz"}
+_EXTRAS = {
+    "s3": "s3",
+    "s3a": "s3",
+    "gs": "gcs",
+    "gcs": "gcs",
+    "az": "azure",
+    "abfs": "azure",
+    "abfss": "azure",
+}
+
+
+def is_url(path: str) -> bool:
+    """Tell whether the path names a file system other than the local one."""
+    return "://" in path
+
+
+@functools.lru_cache(maxsize=64)
+def _remote(protocol: str) -> Any:
+    import fsspec  # local files do not need it, and it takes time to import
+
+    try:
+        return fsspec.filesystem(protocol)
+    except ImportError as error:
+        extra = _EXTRAS.get(protocol)
+        hint = f"pip install 'dataflow-estimators[{extra}]'" if extra else str(error)
+        raise OptionalDependencyError(f"{protocol}:// needs a package that is missing", hint=hint) from error
+    except ValueError as error:
+        raise InvalidArgumentError(f"{protocol}:// is not a known kind of storage") from error
+
+
+def check_compression(compression_type: str | None) -> None:
+    """Raise `InvalidArgumentError` for a name that is none of ours.
+
+    None means by suffix, '' means none, else GZIP, ZLIB, BZ2, ZSTD, LZ4 or XZ.
+    """
+    if compression_type is not None and compression_type not in _BY_NAME:
+        names = ", ".join(repr(name) for name in _BY_NAME)
+        raise InvalidArgumentError(
+            f"compression_type must be None (by suffix) or one of {names}, not {compression_type!r}"
+        )
+
+
+def compression_of(path: str, compression_type: str | None = None) -> str | None:
+    """Return the codec of a file, or None for plain bytes."""
+    if compression_type is None:
+        return _BY_SUFFIX.get(os.path.splitext(path)[1])
+    check_compression(compression_type)
+    return _BY_NAME[compression_type]
+
+
+def list_matches(pattern: str) -> list[str]:
+    """Return the files that match a glob pattern, in no particular order; URLs keep their protocol."""
+    if not is_url(pattern):
+        return [path for path in local_glob.glob(os.fspath(pattern)) if not os.path.isdir(path)]
+    protocol = pattern.split("://", 1)[0]
+    return [f"{protocol}://{path}" for path in _remote(protocol).glob(pattern)]
+
+
+def open_binary(path: str) -> IO[bytes]:
+    """Open a file for reading, without decompression.
+
+    Raises:
+        NotFoundError: There is no such file.
+    """
+    try:
+        if is_url(path):
+            return cast("IO[bytes]", _remote(path.split("://", 1)[0]).open(path, "rb"))
+        return open(path, "rb")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"file not found: {path}", hint="check the path, or list the folder") from error
+    except IsADirectoryError as error:
+        raise NotFoundError(f"{path} is a directory, not a file") from error
+
+
+class ByteStream:
+    """Reads the decompressed bytes of a file from an offset on.
+
+    Args:
+        path: Local path or URL.
+        compression: What `compression_of` returned.
+        offset: First byte to read; a compressed file is decompressed up to there.
+    """
+
+    def __init__(self, path: str, compression: str | None = None, offset: int = 0) -> None:
+        self._path = path
+        self._raw = open_binary(path)
+        self._stream: Any = self._raw
+        if compression == "xz":
+            self._stream = lzma.open(self._raw)
+        elif compression is not None:
+            self._stream = pa.CompressedInputStream(pa.PythonFile(self._raw, "r"), compression)
+        if compression is None:
+            self._raw.seek(offset)
+        while compression is not None and offset > 0 and (skipped := len(self.read(min(offset, 1 << 22)))):
+            offset -= skipped
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, fewer only at the end.
+
+        Raises:
+            DataLossError: The file is truncated or corrupt.
+        """
+        try:
+            return bytes(self._stream.read(size))
+        except (OSError, EOFError, lzma.LZMAError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise DataLossError(
+                f"{self._path} cannot be decompressed: {error}", hint="the file is truncated or corrupt"
+            ) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._raw.close()
+
+
+@contextlib.contextmanager
+def atomic_writer(path: str) -> Iterator[IO[bytes]]:
+    """Write a file that becomes visible complete, or not at all.
+
+    Local files are written beside, flushed to the disk and renamed; object stores put whole objects.
+    """
+    if is_url(path):
+        with _remote(path.split("://", 1)[0]).open(path, "wb") as remote:
+            yield remote
+        return
+    temporary = f"{path}.{secrets.token_hex(4)}.tmp"
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    sync_directory(os.path.dirname(os.path.abspath(path)))
+
+
+def sync_directory(path: str) -> None:
+    """Flush a local directory, so that a rename in it survives a power cut."""
+    with contextlib.suppress(OSError, AttributeError):  # not every system can
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_bytes(path: str) -> bytes:
+    """Return the whole content of a file."""
+    with open_binary(path) as file:
+        return file.read()
+
+
+def exists(path: str) -> bool:
+    """Tell whether there is a file at the path."""
+    return bool(_remote(path.split("://", 1)[0]).exists(path)) if is_url(path) else os.path.exists(path)
+
+
+def remove(path: str) -> None:
+    """Remove a file; one that is not there is fine."""
+    with contextlib.suppress(FileNotFoundError):
+        if is_url(path):
+            _remote(path.split("://", 1)[0]).rm(path)
+        else:
+            os.unlink(path)
+
+
+def make_directory(path: str) -> None:
+    """Create a directory and its parents; object stores need none."""
+    if not is_url(path):
+        os.makedirs(path, exist_ok=True)
+
+
+def join(directory: str, *names: str) -> str:
+    """Join a directory and names, for paths and URLs."""
+    return "/".join((directory.rstrip("/"), *names)) if is_url(directory) else os.path.join(directory, *names)
+
+
+def as_paths(filenames: Any) -> tuple[str, ...]:
+    """Return paths from one path, or a (nested) sequence or array of paths."""
+    if isinstance(filenames, str | os.PathLike):
+        return (os.fspath(filenames),)
+    if isinstance(filenames, bytes):
+        return (os.fsdecode(filenames),)
+    items: Sequence[Any] = filenames.tolist() if hasattr(filenames, "tolist") else filenames
+    return as_paths(items) if isinstance(items, str) else tuple(p for item in items for p in as_paths(item))

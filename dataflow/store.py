@@ -1,0 +1,242 @@
+"""A growing set of elements from which rows are gathered: what a shuffle buffer holds.
+
+Appending copies only the new rows, and gathering needs no concatenation, whatever the size.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dataflow import kernels
+from dataflow.block import Block, Column, Indices, Strings, concat_columns, take_column
+
+
+def grown(array: npt.NDArray[Any], used: int, more: int) -> npt.NDArray[Any]:
+    """Return the array, or a copy of twice the capacity if `more` rows do not fit behind `used`."""
+    if used + more <= len(array):
+        return array
+    larger = np.empty((max(2 * len(array), used + more), *array.shape[1:]), array.dtype)
+    larger[:used] = array[:used]
+    return larger
+
+
+class _Growing(Protocol):
+    """One column of the store."""
+
+    def fits(self, column: Column) -> bool: ...
+    def append(self, column: Column) -> None: ...
+    def take(self, rows: Indices) -> Column: ...
+    def keep(self, rows: Indices) -> None: ...
+
+
+class _Numbers:
+    def __init__(self, like: npt.NDArray[Any]) -> None:
+        self._data = np.empty((0, *like.shape[1:]), like.dtype)
+        self._used = 0
+
+    def fits(self, column: Column) -> bool:
+        return isinstance(column, np.ndarray) and column.shape[1:] == self._data.shape[1:]
+
+    def append(self, column: Column) -> None:
+        self._data = grown(self._data, self._used, len(column))
+        self._data[self._used : self._used + len(column)] = column
+        self._used += len(column)
+
+    def take(self, rows: Indices) -> Column:
+        return np.take(self._data, rows, axis=0)
+
+    def keep(self, rows: Indices) -> None:
+        self._data[: len(rows)] = self._data[rows]
+        self._used = len(rows)
+
+
+class _Text:
+    """Strings as bytes with a start and a length each (-1: null); several for one element of rank 1+."""
+
+    def __init__(self, like: Strings) -> None:
+        self._kind = like.decoded().values.type
+        self._shape = like.shape[1:]
+        self._width = math.prod(self._shape)
+        self._data, self._used = np.empty(0, np.uint8), 0
+        self._starts = np.empty(0, np.int64)
+        self._sizes = np.empty(0, np.int64)
+        self._count = 0
+
+    def fits(self, column: Column) -> bool:
+        return isinstance(column, Strings) and column.shape[1:] == self._shape and self._width > 0
+
+    def append(self, column: Column) -> None:
+        assert isinstance(column, Strings)
+        data, starts, sizes = text_parts(column.decoded().values)
+        self._data = grown(self._data, self._used, len(data))
+        self._data[self._used : self._used + len(data)] = data
+        self._starts = grown(self._starts, self._count, len(starts))
+        self._starts[self._count : self._count + len(starts)] = starts + self._used
+        self._sizes = grown(self._sizes, self._count, len(sizes))
+        self._sizes[self._count : self._count + len(sizes)] = sizes
+        self._used += len(data)
+        self._count += len(starts)
+
+    def _gather(self, rows: Indices) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], Indices]:
+        if self._width != 1:
+            rows = (rows[:, None] * self._width + np.arange(self._width)).ravel()
+        sizes = self._sizes[rows]
+        offsets = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(np.maximum(sizes, 0), out=offsets[1:])
+        out = np.empty(int(offsets[-1]), np.uint8)
+        kernels.text.gather(self._data, self._starts, rows, offsets, out)
+        return out, offsets, sizes
+
+    def take(self, rows: Indices) -> Column:
+        data, offsets, sizes = self._gather(rows)
+        return Strings(text_array(self._kind, data, offsets, sizes < 0), (len(rows), *self._shape))
+
+    def keep(self, rows: Indices) -> None:
+        data, offsets, sizes = self._gather(rows)
+        self._data, self._used = data, len(data)
+        self._starts, self._sizes, self._count = offsets[:-1].copy(), sizes, len(sizes)
+
+
+class _Codes:
+    """Dictionary-encoded strings over one dictionary: only the codes are stored."""
+
+    def __init__(self, like: Strings) -> None:
+        self._dictionary = like.values.dictionary
+        self._codes = _Numbers(self._indices(like))
+
+    @staticmethod
+    def _indices(column: Strings) -> npt.NDArray[Any]:
+        codes = column.values.indices.fill_null(-1) if column.values.null_count else column.values.indices
+        return np.asarray(codes).astype(np.int32, copy=False).reshape(column.shape)
+
+    def fits(self, column: Column) -> bool:
+        return (
+            isinstance(column, Strings)
+            and pa.types.is_dictionary(column.values.type)
+            and column.values.dictionary.equals(self._dictionary)
+            and self._codes.fits(self._indices(column))
+        )
+
+    def append(self, column: Column) -> None:
+        assert isinstance(column, Strings)
+        self._codes.append(self._indices(column))
+
+    def take(self, rows: Indices) -> Column:
+        codes = np.asarray(self._codes.take(rows))
+        flat = codes.ravel()
+        indices = pa.array(flat, mask=flat < 0)
+        return Strings(pa.DictionaryArray.from_arrays(indices, self._dictionary), codes.shape)
+
+    def keep(self, rows: Indices) -> None:
+        self._codes.keep(rows)
+
+
+class _Any:
+    """What fits nowhere else: elements of different shapes."""
+
+    def __init__(self) -> None:
+        self._column: Column | None = None
+
+    def fits(self, column: Column) -> bool:
+        return True
+
+    def append(self, column: Column) -> None:
+        self._column = column if self._column is None else concat_columns([self._column, column])
+
+    def take(self, rows: Indices) -> Column:
+        assert self._column is not None
+        return take_column(self._column, rows)
+
+    def keep(self, rows: Indices) -> None:
+        self._column = self.take(rows)
+
+
+def _growing(column: Column) -> _Growing:
+    if isinstance(column, np.ndarray):
+        return _Numbers(column)
+    if isinstance(column, Strings) and pa.types.is_dictionary(column.values.type):
+        return _Codes(column)
+    return _Text(column) if isinstance(column, Strings) else _Any()
+
+
+class Store:
+    """Elements by number of arrival; `keep` drops the others and renumbers from 0.
+
+    >>> store = Store()
+    >>> store.append(Block((np.array([10, 20, 30]),), 3))
+    >>> store.take(np.array([2, 0])).columns[0]
+    array([30, 10])
+    """
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._columns: list[_Growing] = []
+
+    def append(self, block: Block) -> None:
+        """Add elements at the end."""
+        if not self._columns:
+            self._columns = [_growing(column) for column in block.columns]
+        for i, column in enumerate(block.columns):
+            if not self._columns[i].fits(column):
+                self._columns[i] = self._widened(self._columns[i], column)
+            self._columns[i].append(column)
+        self.length += block.length
+
+    def _widened(self, old: _Growing, column: Column) -> _Growing:
+        """Move a column to a form that takes the new elements too."""
+        held = old.take(np.arange(self.length))
+        text = (
+            isinstance(held, Strings) and isinstance(column, Strings) and held.shape[1:] == column.shape[1:]
+        )
+        new: _Growing = _Text(held) if text and isinstance(held, Strings) else _Any()
+        new.append(held)
+        return new if new.fits(column) else self._widened(new, column)
+
+    def take(self, rows: Indices) -> Block:
+        """Gather elements."""
+        return Block(tuple(column.take(rows) for column in self._columns), len(rows))
+
+    def keep(self, rows: Indices) -> None:
+        """Forget all other elements; `rows` ascend."""
+        for column in self._columns:
+            column.keep(rows)
+        self.length = len(rows)
+
+
+def text_parts(array: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return (bytes, start of each string, length of each string or -1 for null) of an Arrow text array."""
+    large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
+    _, offset_buffer, data_buffer = array.buffers()
+    n = len(array)
+    if not n:
+        return np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64)
+    offsets = np.frombuffer(offset_buffer, np.int64 if large else np.int32)
+    offsets = offsets[array.offset : array.offset + n + 1].astype(np.int64)
+    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
+    sizes = np.diff(offsets)
+    if array.null_count:
+        sizes = np.where(np.asarray(array.is_null()), -1, sizes)
+    return data[offsets[0] : offsets[-1]], offsets[:-1] - offsets[0], sizes
+
+
+def text_array(
+    kind: pa.DataType,
+    data: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    null: npt.NDArray[np.bool_] | None = None,
+) -> pa.Array:
+    """Make an Arrow text array from bytes, ``n + 1`` offsets, and where nulls are."""
+    large = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}
+    if kind in large and int(offsets[-1]) > 2**31 - 1:
+        kind = large[kind]
+    is_large = kind in large.values()
+    buffer = pa.py_buffer(np.ascontiguousarray(offsets, np.int64 if is_large else np.int32))
+    validity = None
+    if null is not None and null.any():
+        validity = pa.py_buffer(np.packbits(~null, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(offsets) - 1, [validity, buffer, pa.py_buffer(data)])

@@ -1,0 +1,63 @@
+"""`filter`: keep the elements for which a predicate is true."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import cast
+
+import numpy as np
+
+from dataflow.block import Block
+from dataflow.errors import InvalidArgumentError
+from dataflow.expr.user_function import UserFunction, make_user_function
+from dataflow.plan.node import Node, Traits
+from dataflow.runtime.apply import ApplyOperator
+from dataflow.runtime.operator import Operator
+from dataflow.spec import Structure, TensorSpec, dtype_name
+
+
+@dataclasses.dataclass(frozen=True)
+class Filter(Node):
+    """The elements for which the predicate returns a scalar True."""
+
+    traits = Traits(same_elements=True)
+    input: Node
+    predicate: UserFunction
+
+    def check(self) -> None:
+        """The predicate must return one boolean."""
+        spec = self.predicate.output_spec
+        if not isinstance(spec, TensorSpec) or spec.shape != () or spec.dtype != np.dtype(bool):
+            found = (
+                f"a {dtype_name(spec.dtype)} of shape {spec.shape}" if isinstance(spec, TensorSpec) else spec
+            )
+            raise InvalidArgumentError(
+                f"the predicate of filter must return a scalar bool, and returns {found}",
+                hint="compare, or reduce with .all() or .any()",
+            )
+
+    def infer_spec(self) -> Structure:
+        """The input's."""
+        return self.input.element_spec
+
+    def operator(self, *inputs: Operator) -> Operator:
+        """Run the predicate on blocks."""
+        return FilterOperator(self, self.predicate, 0, *inputs)
+
+
+class FilterOperator(ApplyOperator):
+    """The predicate's result chooses rows of the input."""
+
+    def combine(self, block: Block, result: Block) -> Block:
+        """Return the chosen rows; all of them without a copy."""
+        keep = cast("np.ndarray[tuple[int], np.dtype[np.bool_]]", result.columns[0])
+        return block if keep.all() else block.take(np.flatnonzero(keep))
+
+
+def _even(source: Node) -> Node:
+    return Filter(
+        source, make_user_function(lambda *parts: parts[0] % 2 == 0, source.element_spec, lambda: None)
+    )
+
+
+EXAMPLES = (_even,)

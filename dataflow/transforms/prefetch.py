@@ -1,0 +1,116 @@
+"""`prefetch`: let the stages above run in a thread of their own, ahead of the consumer."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from dataflow.block import Block
+from dataflow.errors import DataflowError, InvalidArgumentError
+from dataflow.options import AUTOTUNE
+from dataflow.plan.node import Node, Traits
+from dataflow.runtime.operator import Operator, State
+from dataflow.runtime.threads import Background
+from dataflow.spec import Structure
+
+BLOCKS_AHEAD = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Prefetch(Node):
+    """The same elements, produced ahead of need; `buffer_size` 0 does nothing.
+
+    Running ahead goes by blocks: at most `buffer_size` elements or two blocks wait, whichever is more.
+    """
+
+    traits = Traits(same_elements=True, order_free=True)
+    input: Node
+    buffer_size: int = AUTOTUNE
+
+    def check(self) -> None:
+        """Refuse sizes below AUTOTUNE."""
+        if self.buffer_size < AUTOTUNE:
+            raise InvalidArgumentError(f"buffer_size must be AUTOTUNE or at least 0, not {self.buffer_size}")
+
+    def infer_spec(self) -> Structure:
+        """The input's."""
+        return self.input.element_spec
+
+    def infer_cardinality(self) -> int:
+        """The input's."""
+        return self.input.infer_cardinality()
+
+    def operator(self, *inputs: Operator) -> Operator:
+        """Start a thread at the first read."""
+        return PrefetchOperator(self, *inputs)
+
+
+Item = tuple[Block | DataflowError | BaseException | None, State]
+
+
+class PrefetchOperator(Operator):
+    """Queues pairs of a block and the input's position behind it."""
+
+    node: Prefetch
+
+    def start(self, own: State | None) -> None:
+        """Remember where the input is; the thread starts at the first read."""
+        self.background: Background[Item] | None = None
+        self.position = self.input.state()
+        self.ended = False
+
+    def start_inputs(self, states: list[State | None]) -> None:
+        """Stop a thread of an earlier run before the input is opened again."""
+        self._stop()
+        super().start_inputs(states)
+
+    def produce(self) -> Block | None:
+        """Return the next block that the thread has made."""
+        if self.ended:
+            return None
+        if self.node.buffer_size == 0 or not self.context.options.threads:
+            block = self.input.read(1 << 62)
+            self.position = self.input.state()
+            return block
+        if self.background is None:
+            self.background = Background(self._step, BLOCKS_AHEAD)
+        item, self.position = self.background.get()
+        if isinstance(item, BaseException):
+            raise item
+        self.ended = item is None
+        return item
+
+    def _step(self) -> tuple[Item, bool]:
+        """Read one block; an error is an item too, and the input goes on behind it."""
+        try:
+            block = self.input.read(1 << 62)
+            return (block, self.input.state()), block is None
+        except DataflowError as error:
+            return (error, self.input.state()), False
+        except BaseException as error:
+            return (error, self.position), True
+
+    def own_state(self) -> State:
+        """Nothing."""
+        return {}
+
+    def state(self) -> State:
+        """The input's position behind the last delivered block, however far the thread is."""
+        return {"stage": type(self.node).__name__, "inputs": [self.position]}
+
+    def _stop(self) -> None:
+        background = getattr(self, "background", None)
+        if background is not None:
+            background.stop()
+            self.background = None
+
+    def close(self) -> None:
+        """Stop the thread, then close the input."""
+        self._stop()
+        super().close()
+
+
+EXAMPLES = (
+    lambda source: Prefetch(source, 2),
+    lambda source: Prefetch(source),
+    lambda source: Prefetch(source, 0),
+)

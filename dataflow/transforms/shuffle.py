@@ -1,0 +1,194 @@
+"""`shuffle`: draw elements at random from a buffer, in the very order of tf.data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+from dataflow import kernels
+from dataflow.block import Block
+from dataflow.errors import InvalidArgumentError
+from dataflow.options import UNKNOWN_CARDINALITY
+from dataflow.plan.node import Node, Traits
+from dataflow.runtime.operator import Operator, State
+from dataflow.seeds import Epochs, SeedPair, epoch_pair, words
+from dataflow.spec import Structure
+from dataflow.store import Store
+
+DRAWS_PER_BLOCK = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Shuffle(Node):
+    """The elements in random order, drawn from a buffer of `buffer_size` (UNKNOWN: of all elements).
+
+    `seeds` starts the generator. With `reshuffle_each_iteration` each epoch has another order.
+    """
+
+    traits = Traits(same_elements=True, order_free=True)
+    input: Node
+    buffer_size: int
+    seeds: SeedPair
+    reshuffle_each_iteration: bool = True
+    epochs: Epochs = dataclasses.field(
+        default_factory=Epochs, compare=False, repr=False, metadata={"fresh": Epochs}
+    )
+
+    def check(self) -> None:
+        """Refuse empty buffers."""
+        if self.buffer_size < 1 and self.buffer_size != UNKNOWN_CARDINALITY:
+            raise InvalidArgumentError(
+                f"buffer_size must be at least 1, not {self.buffer_size}",
+                hint="use the number of elements for a full shuffle",
+            )
+
+    def infer_spec(self) -> Structure:
+        """The input's."""
+        return self.input.element_spec
+
+    def infer_cardinality(self) -> int:
+        """The input's."""
+        return self.input.infer_cardinality()
+
+    def describe(self) -> str:
+        """Leave the seeds out: without a given seed they differ from run to run."""
+        again = "" if self.reshuffle_each_iteration else ", reshuffle_each_iteration=False"
+        return f"Shuffle(buffer_size={self.buffer_size}{again})"
+
+    def operator(self, *inputs: Operator) -> Operator:
+        """Gather rows in the order of the draws."""
+        return ShuffleOperator(self, *inputs)
+
+
+class ShuffleOperator(Operator):
+    """Keeps rows in a store and draws their places in it.
+
+    Nothing of the store is saved: draws need no data, so a resumed operator repeats the draws, learns
+    which rows are in the buffer, and reads just those, from a noted position of the input on.
+    """
+
+    node: Shuffle
+
+    def start(self, own: State | None) -> None:
+        """Choose the epoch's generator; after a resume, find the rows of the buffer again."""
+        if own is None:
+            self.seeds: SeedPair = self.node.seeds
+            self.epoch = self.node.epochs.next()
+        else:
+            self.seeds = (own["seeds"][0], own["seeds"][1])
+            self.epoch = own["epoch"]
+            self.node.epochs.resume_after(self.epoch)
+        reshuffle = self.node.reshuffle_each_iteration
+        self.generator = epoch_pair(self.seeds, self.epoch) if reshuffle else self.seeds
+        self.size = (1 << 62) if self.node.buffer_size == UNKNOWN_CARDINALITY else self.node.buffer_size
+        self.drawn = 0
+        self.read = 0  # elements taken from the input
+        self.ended = False
+        self.store = Store()
+        self.ordinals = np.empty(0, np.int64)  # for each row of the store: its number in the input
+        self.slots = np.empty(0, np.int64)  # rows of the store in the buffer, oldest first, then waiting ones
+        self.marks: deque[tuple[int, State]] = deque([(0, self.input.state())])
+        if own is not None:
+            self._restore(own["drawn"], own["read"], own["ended"], own["base"])
+
+    def produce(self) -> Block | None:
+        """Return as many draws as the input allows; the rest at the end."""
+        while True:
+            draws = len(self.slots) if self.ended else len(self.slots) - self.size + 1
+            if draws > 0:
+                return self._draw(min(draws, DRAWS_PER_BLOCK))
+            if self.ended:
+                return None
+            block = self._read(1 << 62)
+            self.ended = block is None
+            if block is not None:
+                rows = np.arange(self.store.length, self.store.length + block.length)
+                self.slots = np.concatenate((self.slots, rows))
+                self.ordinals = np.concatenate(
+                    (self.ordinals, np.arange(self.read - block.length, self.read))
+                )
+                self.store.append(block)
+
+    def _read(self, rows: int) -> Block | None:
+        """Read from the input, and note its position before."""
+        mark = (self.read, self.input.state())
+        block = self.input.read(rows)
+        if block is not None:
+            if mark[0] > self.marks[-1][0]:
+                self.marks.append(mark)
+            self.read += block.length
+        return block
+
+    def _draw(self, draws: int) -> Block:
+        result = self.store.take(self._order(draws))
+        live = len(self.slots)
+        if live * 2 <= self.store.length:
+            keep = np.sort(self.slots)
+            self.store.keep(keep)
+            self.slots, self.ordinals = np.searchsorted(keep, self.slots), self.ordinals[keep]
+        oldest = int(self.ordinals[self.slots].min()) if live else self.read
+        while len(self.marks) > 1 and self.marks[1][0] <= oldest:
+            self.marks.popleft()
+        return result
+
+    def _order(self, draws: int) -> npt.NDArray[np.int64]:
+        """Draw; return the chosen items of `slots` and leave the others in it, oldest first."""
+        out = np.empty(draws, np.int64)
+        count = min(self.size, len(self.slots))
+        kernels.shuffle.draw(self.slots, 0, count, words(self.generator, self.drawn, draws), out)
+        self.drawn += draws
+        self.slots = self.slots[draws:].copy()
+        return out
+
+    def own_state(self) -> State:
+        """The generator and how far it is; `base` is the number of the input's next element on resume."""
+        return {
+            "seeds": list(self.seeds),
+            "epoch": self.epoch,
+            "drawn": self.drawn,
+            "read": self.read,
+            "ended": self.ended,
+            "base": self.marks[0][0],
+        }
+
+    def state(self) -> State:
+        """The input's part is the position from which the buffer can be read again."""
+        return {"stage": type(self.node).__name__, **self.own_state(), "inputs": [self.marks[0][1]]}
+
+    def _restore(self, drawn: int, read: int, ended: bool, base: int) -> None:
+        """Repeat the draws on ordinals alone, then fetch the rows that are in the buffer."""
+        entered = min(read, self.size - 1)
+        self.slots = np.arange(entered, dtype=np.int64)
+        while self.drawn < drawn:
+            draws = min(drawn - self.drawn, DRAWS_PER_BLOCK)
+            entering = np.arange(entered, min(entered + draws, read), dtype=np.int64)
+            entered += len(entering)
+            self.slots = np.concatenate((self.slots, entering))
+            self._order(draws)
+        self.slots = np.concatenate((self.slots, np.arange(entered, read, dtype=np.int64)))
+        self.ordinals = np.sort(self.slots)
+        self.slots = np.searchsorted(self.ordinals, self.slots)
+        self.read, self.ended = base, ended
+        self.marks = deque([(base, self.input.state())])
+        while self.read < read:
+            block = self._read(read - self.read)
+            if block is None:
+                raise InvalidArgumentError(
+                    f"the input ended after {self.read} elements, and had at least {read} when the position was saved",
+                    hint="resume on the same data",
+                )
+            first, last = np.searchsorted(self.ordinals, [self.read - block.length, self.read])
+            if last > first:
+                self.store.append(block.take(self.ordinals[first:last] - (self.read - block.length)))
+
+
+EXAMPLES = (
+    lambda source: Shuffle(source, 4, (87654321, 42)),
+    lambda source: Shuffle(source, 1000, (87654321, 7)),
+    lambda source: Shuffle(source, 1, (87654321, 7)),
+    lambda source: Shuffle(source, 5, (87654321, 1), reshuffle_each_iteration=False),
+    lambda source: Shuffle(source, UNKNOWN_CARDINALITY, (87654321, 3)),
+)
