@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ _QUOTE, _CR, _LF = 34, 13, 10
 _ANY_NUMBER = (1 << 62) - 1
 _REACH = (1 << 31) - 64
 """Bytes of a buffer that one scan may look at: positions in spans have 31 bits."""
-_FIRST_ROWS, _MOST_ROWS, _SPANS = 64, 4096, 32768
+_FIRST_ROWS, _MOST_ROWS, _SPANS = 256, 8192, 65536
 """Rows of the first and of the largest step, and spans of a step: they should stay in the CPU's cache."""
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _HEX = re.compile(r"([+-]?)0[xX]([0-9a-fA-F]+)")
@@ -139,7 +140,7 @@ class Record:
 
 @dataclasses.dataclass(frozen=True)
 class CsvFormat:
-    """How the records of CSV data are cut and converted; made by `csv_format`.
+    r"""How the records of CSV data are cut and converted; made by `csv_format`.
 
     Args:
         columns: The columns to convert, by increasing index.
@@ -151,7 +152,7 @@ class CsvFormat:
             at the first `min_fields` only.
 
     >>> fmt = csv_format([0.0, [""]])
-    >>> chunk = fmt.parse_stream(b'1.5,"a, b"\\n,c\\n')
+    >>> chunk = fmt.parse_stream(b'1.5,"a, b"\n,c\n')
     >>> chunk.columns
     [array([1.5, 0. ], dtype=float32), Strings(string, shape=(2,))]
     """
@@ -204,6 +205,7 @@ class CsvFormat:
             raise CsvError("the record is null", record=null, line=null, column=None, value=None)
         return [column.reshape(lines.shape) for column in chunk.columns]
 
+    @np.errstate(over="ignore")  # kernels that run as plain Python let integers wrap on purpose
     def parse_records(self, buffer: Buffer, starts: Ints, stops: Ints) -> ParsedChunk:
         """Parse the records ``buffer[starts[i]:stops[i]]``, by the rules of ``decode_csv``.
 
@@ -240,8 +242,9 @@ class CsvFormat:
         offsets = np.arange(run.rows + 1, dtype=np.int64)
         return ParsedChunk(run.columns(), offsets, resume, resume, error)
 
+    @np.errstate(over="ignore")
     def parse_stream(self, buffer: Buffer, start: int = 0, final: bool = True) -> ParsedChunk:
-        """Parse the complete records of a piece of a file, by the rules of ``CsvDataset``.
+        r"""Parse the complete records of a piece of a file, by the rules of ``CsvDataset``.
 
         Args:
             buffer: The bytes of the piece. Pieces may overlap or be cut anywhere: an incomplete record
@@ -254,7 +257,7 @@ class CsvFormat:
             that is the start of the next line. When nothing could be parsed for lack of data, `resume`
             is `start` and there is no error: come back with more bytes.
 
-        >>> chunk = csv_format([[0], [""]]).parse_stream(b"1,a\\nx,b\\n3,c\\n4,", final=False)
+        >>> chunk = csv_format([[0], [""]]).parse_stream(b"1,a\nx,b\n3,c\n4,", final=False)
         >>> chunk.length, chunk.consumed, chunk.resume, chunk.error.line, chunk.error.message
         (1, 4, 8, 1, "'x' is not an int32")
         """
@@ -284,9 +287,8 @@ class CsvFormat:
                 more = False
                 split = self._split_stream(data, position, stop, final)
                 if split is not None:
-                    resume, problem = split.resume, split.problem or self._count_problem(len(split.spans))
-                    line, value = count_lines(data, start, position), _show(data[position:resume])
-                    error = CsvError(problem, record=run.rows, line=line, column=None, value=value)
+                    resume, line = split.resume, count_lines(data, start, position)
+                    error = self._error(split, run.rows, line, data[position:resume])
             elif why == kernels.csv.DONE:
                 more = not last and origin + end < stop
                 if more and count == 0:
@@ -298,7 +300,7 @@ class CsvFormat:
         return ParsedChunk(run.columns(), np.concatenate(offsets), resume, lines, error)
 
     def skip_record(self, buffer: Buffer, start: int = 0, final: bool = True) -> Record | None:
-        """Read one record of a stream, such as the header, whatever the number of its fields.
+        r"""Read one record of a stream, such as the header, whatever the number of its fields.
 
         Args:
             buffer: A piece of the file.
@@ -311,8 +313,8 @@ class CsvFormat:
         Raises:
             CsvError: There is no record, or its quotes are wrong.
 
-        >>> csv_format([0]).skip_record(b'id,"fare\\n($)"\\n1,2.5')
-        Record(fields=['id', 'fare\\n($)'], resume=14, lines=2)
+        >>> csv_format([0]).skip_record(b'id,"fare\n($)"\n1,2.5')
+        Record(fields=['id', 'fare\n($)'], resume=14, lines=2)
         """
         data, stop = _as_array(buffer)
         if start >= stop:
@@ -328,7 +330,7 @@ class CsvFormat:
         fields = [self._field(data, *span).decode("utf-8", "replace") for span in split.spans]
         return Record(fields, split.resume, count_lines(data, start, split.resume))
 
-    @property
+    @functools.cached_property
     def width(self) -> int:
         """Number of fields at the start of a record that hold all columns."""
         return 1 + max((column.index for column in self.columns), default=-1)
@@ -373,6 +375,10 @@ class CsvFormat:
                 done += 1
         return done - first, None
 
+    def _error(self, split: _Split, record: int, line: int, text: Bytes) -> CsvError:
+        reason = split.problem or self._count_problem(len(split.spans)) or "the record is not acceptable"
+        return CsvError(reason, record=record, line=line, column=None, value=_show(text))
+
     def _count_problem(self, count: int) -> str | None:
         most = _ANY_NUMBER if self.max_fields is None else self.max_fields
         if self.min_fields <= count <= most:
@@ -386,7 +392,7 @@ class CsvFormat:
     def _split_stream(self, data: Bytes, start: int, stop: int, final: bool) -> _Split | None:
         """Cut one record of a stream; None if it is not complete. The exact form of `scan_stream`."""
         ends = _any_of(self.delimiter + "\r\n")
-        view, position = memoryview(data), start
+        view, position = memoryview(data.data), start
         spans: list[tuple[int, int]] = []
         problem: str | None = None
         while True:
@@ -421,7 +427,7 @@ class CsvFormat:
     def _split_line(self, data: Bytes, start: int, stop: int) -> _Split:
         """Cut one string as ``decode_csv`` does. The exact form of `scan_lines`."""
         ends = _any_of(self.delimiter + '\r\n"' if self.quoting else self.delimiter + "\r\n")
-        view, position, delimiter = memoryview(data), start, ord(self.delimiter)
+        view, position, delimiter = memoryview(data.data), start, ord(self.delimiter)
         spans: list[tuple[int, int]] = []
         while position < stop:
             if data[position] in (_CR, _LF):
@@ -524,7 +530,7 @@ class _Run:
         rows = self._next
         if len(self.spans) < rows * self.fmt.width:
             self.spans = np.empty(rows * self.fmt.width, np.int64)
-        self._next = min(4 * rows, self.most)
+        self._next = min(8 * rows, self.most)
         return rows
 
     def convert(self, view: Bytes, rows: int, share: float) -> _Failure | None:
@@ -536,6 +542,8 @@ class _Run:
             share: Part of the call's data that will be done after these, to guess the final sizes.
         """
         first: _Failure | None = None
+        if rows == 0:
+            return None
         hard = np.empty(rows, np.int64)
         for builder in self.builders:
             count = builder.convert(view, self.spans, rows, self.rows, share, hard)
@@ -617,32 +625,42 @@ class _Text:
 
     def convert(self, view: Bytes, spans: Ints, rows: int, base: int, share: float, hard: Ints) -> int:
         self._offsets = _grown(self._offsets, base + 1, base + rows + 1, share)
-        used, fields = int(self._offsets[base]), spans[self.column.index : rows * self._width : self._width]
-        room = int(((fields & 0xFFFFFFFF) - (fields >> 32)).sum()) + rows * len(self._default)
-        if used + room >= 1 << 31:
-            raise InvalidArgumentError(
-                f"column {self.column.name} has more than 2 GiB of text in one block",
-                hint="parse fewer records at once",
+        done, count, exotic = 0, 0, False
+        while done < rows:
+            done, more, some = kernels.csv.to_text(
+                view,
+                spans,
+                done,
+                rows,
+                self._width,
+                self.column.index,
+                self._quoting,
+                self._na,
+                self.column.default is not None,
+                self._default,
+                self._out,
+                self._offsets,
+                base,
+                hard[count:],
             )
-        self._out = _grown(self._out, used, used + room + 8, share)
-        count, exotic = kernels.csv.to_text(
-            view,
-            spans,
-            rows,
-            self._width,
-            self.column.index,
-            self._quoting,
-            self._na,
-            self.column.default is not None,
-            self._default,
-            self._out,
-            self._offsets,
-            base,
-            hard,
-        )
+            count += more
+            exotic |= some
+            if done < rows:
+                self._make_room(int(spans[done * self._width + self.column.index]), base, done, rows, share)
         if exotic and self._type == pa.string():
             return self._also_invalid(base, rows, hard[:count].tolist(), hard)
         return int(count)
+
+    def _make_room(self, span: int, base: int, done: int, rows: int, share: float) -> None:
+        """Enlarge the buffer for a field and as many rows as seem to follow."""
+        used = int(self._offsets[base + done])
+        needed = used + (span & 0xFFFFFFFF) - (span >> 32) + len(self._default) + 8
+        if needed >= 1 << 31:
+            reason = f"column {self.column.name} has more than 2 GiB of text in one block"
+            raise InvalidArgumentError(reason, hint="parse fewer records at once")
+        guess = int(used / max(base + done, 1) * (base + rows) / max(share, 1e-3) * 1.05)
+        size = min(max(2 * needed, guess) + 4096, (1 << 31) - 1)
+        self._out = _grown(self._out, used, size, 1.0)
 
     def _also_invalid(self, base: int, rows: int, missing: list[int], hard: Ints) -> int:
         """Add the first row whose text is not UTF-8 to the hard rows."""
@@ -712,13 +730,14 @@ def csv_format(
     if select_cols is not None and exclude_cols:
         raise InvalidArgumentError("select_cols and exclude_cols cannot be used together")
     for label, positions in (("select_cols", select_cols), ("exclude_cols", exclude_cols)):
-        rising = positions is None or all(a < b for a, b in zip(positions, positions[1:], strict=False))
+        rising = positions is None or all(a < b for a, b in itertools.pairwise(positions))
         if not rising or (positions and positions[0] < 0):
             raise InvalidArgumentError(f"{label} must be increasing positions from 0, not {positions!r}")
     for label, items in (("select_cols", select_cols), ("names", names)):
         if items is not None and len(items) != len(record_defaults):
             raise InvalidArgumentError(
-                f"{label} has {len(items)} items and record_defaults {len(record_defaults)}; they must be as many"
+                f"{label} has {len(items)} items, and record_defaults {len(record_defaults)}; "
+                "there must be one for each column"
             )
     excluded = set(exclude_cols or ())
     room = len(record_defaults) + len(excluded)
@@ -744,14 +763,14 @@ def csv_format(
 
 def _default(item: Any, name: str, allow_dtypes: bool) -> tuple[np.dtype[Any], Any]:
     """Return the dtype and the default (None if required) that an item of record_defaults stands for."""
-    kinds = {int: np.int32, float: np.float32, str: str, bytes: bytes}
+    kinds: dict[Any, Any] = {int: np.int32, float: np.float32, str: str, bytes: bytes}
     if isinstance(item, type | np.dtype):
         if not allow_dtypes:
             raise InvalidArgumentError(
                 f"record_defaults has {item!r} for column {name}, not a default value",
                 hint="np.array([], dtype) makes a field required",
             )
-        return _checked(kinds.get(item, item), name), None  # type: ignore[call-overload]
+        return _checked(kinds.get(item, item), name), None
     if isinstance(item, list | tuple):
         if len(item) == 1 and not isinstance(item[0], list | tuple | np.ndarray):
             return _default(item[0], name, False)
@@ -827,8 +846,8 @@ def _records_of(values: pa.Array) -> tuple[Ints, Ints, Bytes]:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint8)
     large = pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type)
     _, offsets, data = values.buffers()
-    bounds = np.frombuffer(offsets, np.int64 if large else np.int32, len(values) + 1 + values.offset)
-    bounds = bounds[values.offset :].astype(np.int64)
+    width = np.int64 if large else np.int32
+    bounds = np.frombuffer(offsets, width, len(values) + 1 + values.offset)[values.offset :].astype(np.int64)
     return bounds[:-1], bounds[1:], np.frombuffer(data or b"", np.uint8)
 
 

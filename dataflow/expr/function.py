@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from dataflow.block import Strings
-from dataflow.expr.tensor import CONSTANT, PARAMETER, Call, Tensor, as_value, plain_value
+from dataflow.expr.tensor import CONSTANT, Call, Tensor, as_value, plain_value
 
 
 def postorder(outputs: Iterable[Tensor]) -> list[Call]:
@@ -27,6 +27,20 @@ def postorder(outputs: Iterable[Tensor]) -> list[Call]:
             stack.append((call, True))
             stack.extend((item.call, False) for item in reversed(call.inputs))
     return order
+
+
+_Place: TypeAlias = tuple[int, int]
+"""The number of a step, and which of its results."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class _Step:
+    """A call of the schedule; `batched` says which inputs depend on a parameter."""
+
+    call: Call
+    parameter: int | None
+    inputs: tuple[_Place, ...]
+    batched: tuple[bool, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,11 +62,19 @@ class Function:
         return tuple(i for i, tensor in enumerate(self.parameters) if id(tensor.call) in calls)
 
     @functools.cached_property
-    def _steps(self) -> list[tuple[Call, int, tuple[tuple[int, int], ...]]]:
-        """(call, its number, (call number, output) of each input) in execution order."""
+    def _schedule(self) -> tuple[list[_Step], list[_Place]]:
+        """The calls in execution order, and where the outputs are found."""
         order = postorder(self.outputs)
         number = {id(call): i for i, call in enumerate(order)}
-        return [(c, i, tuple((number[id(t.call)], t.output) for t in c.inputs)) for i, c in enumerate(order)]
+        fed = {id(tensor.call): i for i, tensor in enumerate(self.parameters)}
+        steps = []
+        batched: list[bool] = []
+        for call in order:
+            places = tuple((number[id(t.call)], t.output) for t in call.inputs)
+            flags = tuple(batched[i] for i, _ in places)
+            batched.append(id(call) in fed or any(flags))
+            steps.append(_Step(call, fed.get(id(call)), places, flags))
+        return steps, [(number[id(t.call)], t.output) for t in self.outputs]
 
     def run(self, values: Sequence[Any], *, lead: int = 1, rows: int = 0) -> list[Any]:
         """Compute the outputs.
@@ -65,46 +87,54 @@ class Function:
         Returns:
             One array or `Strings` per output, with the leading axis if ``lead=1``.
         """
-        fed = {id(tensor.call): value for tensor, value in zip(self.parameters, values, strict=True)}
+        steps, places = self._schedule
         results: list[tuple[Any, ...]] = []
-        batched: list[bool] = []
-        for call, _, inputs in self._steps:
-            if call.primitive is PARAMETER:
-                results.append((fed[id(call)],))
-                batched.append(lead == 1)
+        for step in steps:
+            if step.parameter is not None:
+                results.append((values[step.parameter],))
                 continue
-            if call.primitive is CONSTANT:
-                results.append((call.attributes["value"],))
-                batched.append(False)
+            if step.call.primitive is CONSTANT:
+                results.append((step.call.attributes["value"],))
                 continue
-            flags = [batched[number] for number, _ in inputs]
-            arguments = [results[number][output] for number, output in inputs]
-            has_lead = any(flags)
+            arguments = [results[number][output] for number, output in step.inputs]
+            has_lead = lead == 1 and any(step.batched)
             if has_lead:
-                if call.primitive.elementwise:
-                    arguments = _align(arguments, flags)
-                else:
-                    arguments = [
-                        a if f else broadcast_rows(a, rows) for a, f in zip(arguments, flags, strict=True)
-                    ]
-            result = call.primitive.compute(int(has_lead), *arguments, **call.attributes)
+                if step.call.primitive.elementwise:
+                    arguments = _align(arguments, step.batched)
+                elif not all(step.batched):
+                    pairs = zip(arguments, step.batched, strict=True)
+                    arguments = [a if f else broadcast_rows(a, rows) for a, f in pairs]
+            result = step.call.primitive.compute(int(has_lead), *arguments, **step.call.attributes)
             results.append(result if isinstance(result, tuple) else (result,))
-            batched.append(has_lead)
-        number = {id(call): i for call, i, _ in self._steps}
-        ends = [(results[number[id(t.call)]][t.output], batched[number[id(t.call)]]) for t in self.outputs]
-        return [v if done or lead == 0 else broadcast_rows(v, rows) for v, done in ends]
+        if lead == 0:
+            return [results[number][output] for number, output in places]
+        return [
+            results[number][output]
+            if steps[number].parameter is not None or any(steps[number].batched)
+            else broadcast_rows(results[number][output], rows)
+            for number, output in places
+        ]
 
     def substitute(self, replacements: Mapping[Tensor, Tensor]) -> tuple[Tensor, ...]:
         """Return the outputs with leaves replaced by other tensors."""
+        return self.cut({(id(old.call), old.output): new for old, new in replacements.items()})
+
+    def cut(self, replacements: Mapping[tuple[int, int], Tensor]) -> tuple[Tensor, ...]:
+        """Return the outputs with results of calls, given by ``(id(call), output)``, replaced."""
         done: dict[int, Call] = {}
-        by_call = {id(old.call): new for old, new in replacements.items()}
-        for call, _, _ in self._steps:
-            if id(call) in by_call:
-                continue
-            inputs = tuple(_resolve(t, by_call, done) for t in call.inputs)
+
+        def resolve(tensor: Tensor) -> Tensor:
+            new = replacements.get((id(tensor.call), tensor.output))
+            if new is not None:
+                return new
+            call = done[id(tensor.call)]
+            return tensor if call is tensor.call else Tensor(call, tensor.spec, tensor.output)
+
+        for call in postorder(self.outputs):
+            inputs = tuple(resolve(t) for t in call.inputs)
             changed = any(a is not b for a, b in zip(inputs, call.inputs, strict=True))
             done[id(call)] = dataclasses.replace(call, inputs=inputs) if changed else call
-        return tuple(_resolve(t, by_call, done) for t in self.outputs)
+        return tuple(resolve(t) for t in self.outputs)
 
     def after(self, first: Function) -> Function:
         """Return the composition: `first`, then this function on its outputs."""
@@ -113,14 +143,7 @@ class Function:
         )
 
 
-def _resolve(tensor: Tensor, by_call: Mapping[int, Tensor], done: Mapping[int, Call]) -> Tensor:
-    if id(tensor.call) in by_call:
-        return by_call[id(tensor.call)]
-    call = done[id(tensor.call)]
-    return tensor if call is tensor.call else Tensor(call, tensor.spec, tensor.output)
-
-
-def _align(arguments: list[Any], flags: list[bool]) -> list[Any]:
+def _align(arguments: list[Any], flags: Sequence[bool]) -> list[Any]:
     """Insert axes behind the leading one, so that element axes broadcast from the right."""
     ranks = [np.ndim(a) - 1 if f else np.ndim(a) for a, f in zip(arguments, flags, strict=True)]
     rank = max(ranks)

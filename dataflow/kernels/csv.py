@@ -13,14 +13,15 @@ that a whole block can always be loaded. No kernel reads or writes outside its a
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 from numba.core import types
-from numba.core.cgutils import ir
+from numba.core.cgutils import ir  # type: ignore[attr-defined]  # LLVM types, as Numba has them
 from numba.extending import intrinsic, overload
 
 from dataflow.kernels.jit import kernel
@@ -28,6 +29,7 @@ from dataflow.kernels.jit import kernel
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]
 U = np.uint64
+F = TypeVar("F", bound=Callable[..., Any])
 
 BLOCK = 64
 DONE, FULL, BAD = 0, 1, 2
@@ -66,8 +68,8 @@ def _powers_of_five() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], I
 
 
 _FIVE_HIGH, _FIVE_LOW, _FIVE_EXPONENT = _powers_of_five()
-_TENS = np.array([10.0**power for power in range(23)])
-"""The powers of ten that are exact in float64."""
+_LEAST_TWO = -1074
+_TWOS = np.ldexp(1.0, np.arange(_LEAST_TWO, 972))
 _SCALES = np.array([1.0] + [10.0**power for power in range(16)])
 _FIVES = np.array([5**power for power in range(28)], U)
 
@@ -93,6 +95,11 @@ def put_word(data: Bytes, offset: int, value: np.uint64) -> None:
 def trailing_zeros(value: np.uint64) -> int:
     """Return the position of the lowest bit that is set; `value` is not zero."""
     return (int(value) & -int(value)).bit_length() - 1
+
+
+def leading_zeros(value: np.uint64) -> int:
+    """Return the number of zero bits above the highest bit that is set; `value` is not zero."""
+    return 64 - int(value).bit_length()
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, kind: Any) -> Any:
@@ -139,20 +146,40 @@ def _trailing_zeros(_context: Any, value: Any) -> Any:
     return types.int64(types.uint64), codegen
 
 
+def _leading_zeros(_context: Any, value: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctlz(args[0], ir.IntType(1)(1))
+
+    return types.int64(types.uint64), codegen
+
+
 _equal64_op = cast("Callable[..., Any]", intrinsic(_equal64))
 _word_op = cast("Callable[..., Any]", intrinsic(_word))
 _put_word_op = cast("Callable[..., Any]", intrinsic(_put_word))
 _trailing_zeros_op = cast("Callable[..., Any]", intrinsic(_trailing_zeros))
+_leading_zeros_op = cast("Callable[..., Any]", intrinsic(_leading_zeros))
+overload(leading_zeros)(lambda value: lambda value: _leading_zeros_op(value))
 overload(equal64)(lambda data, offset, byte: lambda data, offset, byte: _equal64_op(data, offset, byte))
 overload(word)(lambda data, offset: lambda data, offset: _word_op(data, offset))
 overload(put_word)(lambda data, offset, value: lambda data, offset, value: _put_word_op(data, offset, value))
 overload(trailing_zeros)(lambda value: lambda value: _trailing_zeros_op(value))
 
 
+def _inlined(function: F) -> F:
+    """Make Numba put the function into its callers; a call would count references to its arrays."""
+
+    def choose(*_: Any) -> F:
+        return function
+
+    choose.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    overload(function, inline="always")(choose)
+    return function
+
+
 # --- scanners ---
 
 
-@kernel
+@_inlined
 def _find(data: Bytes, offset: int, skip: np.uint64, keep: np.uint64, byte: int) -> np.uint64:
     """Return a mask of the bytes that equal `byte`, without the first `skip` and those not to `keep`."""
     return (equal64(data, offset, byte) >> skip) & keep
@@ -289,11 +316,10 @@ def scan_lines(
     most: int,
     spans: Ints,
 ) -> tuple[int, int]:
-    """Find the fields of records ``begin … end - 1``; record i is ``data[starts[i]:stops[i]]`` but for `origin`.
+    """Find the fields of records ``begin … end - 1``, each one ``starts[i] … stops[i]`` of a buffer.
 
-    `origin` is where in the buffer that `starts` and `stops` speak of `data` begins. A record must have
-    from `fewest` to `most` fields. With ``most < fewest`` what follows field number `fewest` is not
-    looked at.
+    `data` is that buffer from position `origin` on. A record must have from `fewest` to `most` fields.
+    With ``most < fewest`` what follows field number `fewest` is not looked at.
 
     Returns:
         Number of rows from `begin`; `DONE`, `FULL` (the next record lies beyond the reach of a span), or
@@ -366,7 +392,7 @@ def _eight_digits(digits: np.uint64) -> np.uint64:
     return (fours * U(10000 << 32 | 1)) >> _32
 
 
-@kernel
+@_inlined
 def _short_decimal(low: np.uint64, high: np.uint64, size: int) -> int:
     """Read at most 16 digits and at most one point: the last `size` bytes, 1 to 16, of two words.
 
@@ -402,7 +428,25 @@ def _short_decimal(low: np.uint64, high: np.uint64, size: int) -> int:
         return -1
     if size == 1 and scale != 0:
         return -1
-    return np.int64((_eight_digits(low) * U(100000000) + _eight_digits(high)) << U(5)) + scale
+    return int(np.int64((_eight_digits(low) * U(100000000) + _eight_digits(high)) << U(5))) + scale
+
+
+@_inlined
+def _short_float(data: Bytes, start: int, stop: int, narrow: bool) -> float:
+    """Convert ``data[start:stop]`` (not empty) if it is short and its rounding is certain; NaN if not."""
+    if stop < 16:
+        return math.nan
+    negative = data[start] == _MINUS
+    size = stop - start - int(negative)
+    if size <= 0 or size > 16:
+        return math.nan
+    short = _short_decimal(word(data, stop - 16), word(data, stop - 8), size)
+    if short < 0 or short >= (1 << 58):
+        return math.nan
+    value = float(short >> 5) / _SCALES[short & 31]
+    if narrow and np.float64(value).view(np.int64) & 0x1FFFFFFF == 0x10000000:
+        return math.nan  # the middle between two float32: to round once more could err there, nowhere else
+    return -value if negative else value
 
 
 @kernel
@@ -414,34 +458,22 @@ def _product(a: np.uint64, b: np.uint64) -> tuple[np.uint64, np.uint64]:
 
 
 @kernel
-def _nearest(digits: np.uint64, power: int, bits: int, lowest: int) -> float:
-    """Return ``digits * 10**power`` rounded once, half to even, to a float of `bits` bits; -1 if undecided.
+def _round(digits: np.uint64, power: int, exponent: int, bits: int, lowest: int) -> float:
+    """Return ``digits * 5**power * 2**exponent`` rounded once, half to even; -1 if that is undecided.
 
-    `lowest` is the exponent of the smallest normal float, ``-lowest + 1`` that of the greatest. The
-    product of the digits and a power of five known to 128 bits leaves the rounding open only where
-    the bits below the mantissa are 0111…1; the method is of Lemire, "Number parsing at a gigabyte per
-    second", 2021.
+    The result has `bits` bits; `lowest` is the exponent of the smallest normal float, ``1 - lowest`` that
+    of the greatest. The digits are multiplied with 128 bits of the power of five, cut off. That leaves
+    the rounding open only where the bits below the result's are 0111…1. The method is that of Lemire,
+    "Number parsing at a gigabyte per second", 2021.
     """
-    if digits == _NONE or power < _LEAST_POWER:
-        return 0.0
-    if power > _MOST_POWER:
-        return math.inf
-    exponent = power
-    if -27 <= power < 0 and digits % _FIVES[-power] == _NONE:
-        digits //= _FIVES[-power]  # exact in binary: the only way that a negative power can be a tie
-        power = 0
-    while digits >> U(56) == _NONE:
-        digits <<= _BYTE
-        exponent -= 8
-    while digits >> _63 == _NONE:
-        digits <<= _ONE
-        exponent -= 1
+    empty = leading_zeros(digits)
+    digits <<= U(empty)
     high, middle = _product(digits, _FIVE_HIGH[power - _LEAST_POWER])
     carry, rest = _product(digits, _FIVE_LOW[power - _LEAST_POWER])
     middle += carry
     if middle < carry:
         high += _ONE
-    exponent += _FIVE_EXPONENT[power - _LEAST_POWER] + 190 + np.int64(high >> _63)
+    exponent += _FIVE_EXPONENT[power - _LEAST_POWER] + 190 - empty + np.int64(high >> _63)
     kept = bits - max(lowest - exponent, 0)
     if kept < 0:
         return 0.0
@@ -452,7 +484,7 @@ def _nearest(digits: np.uint64, power: int, bits: int, lowest: int) -> float:
     remainder = high & ((_ONE << shift) - _ONE)
     half = _ONE << (shift - _ONE)
     if remainder == half and 0 <= power <= 55 and (middle | rest) == _NONE:
-        mantissa += mantissa & _ONE  # a tie; with other powers there is none, and the product is cut off
+        mantissa += mantissa & _ONE  # a tie: these powers are exact, and with others it looks like 0111…1
     elif remainder >= half:
         mantissa += _ONE
     elif remainder == half - _ONE and middle >= _ALL - _ONE and not 0 <= power <= 55:
@@ -463,7 +495,20 @@ def _nearest(digits: np.uint64, power: int, bits: int, lowest: int) -> float:
         kept = bits
     if exponent > 1 - lowest:
         return math.inf
-    return math.ldexp(float(mantissa), int(exponent - kept + 1))
+    return float(mantissa) * _TWOS[exponent - kept + 1 - _LEAST_TWO]
+
+
+@kernel
+def _nearest(digits: np.uint64, power: int, bits: int, lowest: int) -> float:
+    """Return ``digits * 10**power`` rounded as `_round` does; -1 if that is undecided."""
+    if digits == _NONE or power < _LEAST_POWER:
+        return 0.0
+    if power > _MOST_POWER:
+        return math.inf
+    value = _round(digits, power, power, bits, lowest)
+    if value < 0.0 and -27 <= power < 0 and digits % _FIVES[-power] == _NONE:
+        return _round(digits // _FIVES[-power], 0, power, bits, lowest)  # exact in binary: perhaps a tie
+    return value
 
 
 @kernel
@@ -471,7 +516,7 @@ def _is_blank(byte: int) -> bool:
     return byte == 32 or 9 <= byte <= 13
 
 
-@kernel
+@_inlined
 def _strip(data: Bytes, start: int, stop: int) -> tuple[int, int]:
     while start < stop and _is_blank(data[start]):
         start += 1
@@ -482,10 +527,10 @@ def _strip(data: Bytes, start: int, stop: int) -> tuple[int, int]:
 
 @kernel
 def _is_word(data: Bytes, start: int, a: int, b: int, c: int) -> bool:
-    return (data[start] | 32) == a and (data[start + 1] | 32) == b and (data[start + 2] | 32) == c
+    return bool(data[start] | 32 == a and data[start + 1] | 32 == b and data[start + 2] | 32 == c)
 
 
-@kernel
+@_inlined
 def _long_decimal(data: Bytes, start: int, stop: int, bits: int, lowest: int) -> tuple[bool, float]:
     """Read any decimal number, ``inf`` or ``nan`` between blanks; (False, 0) if this is none or undecided."""
     start, stop = _strip(data, start, stop)
@@ -501,6 +546,18 @@ def _long_decimal(data: Bytes, start: int, stop: int, bits: int, lowest: int) ->
     digits, power, seen, significant = _NONE, 0, 0, 0
     point = cut = False
     while start < stop:
+        if stop - start >= 8 and significant <= 11:
+            eight = word(data, start) ^ _EACH_ZERO
+            if ((eight + _EACH_OVER_9) | eight) & _EACH_80 == _NONE:
+                if digits != _NONE:
+                    significant += 8
+                elif eight != _NONE:
+                    significant = 8 - (trailing_zeros(eight) >> 3)
+                digits = digits * U(100000000) + _eight_digits(eight)
+                power -= 8 * int(point)
+                seen += 8
+                start += 8
+                continue
         byte = int(data[start])
         if byte == _POINT and not point:
             point = True
@@ -542,14 +599,7 @@ def _long_decimal(data: Bytes, start: int, stop: int, bits: int, lowest: int) ->
     return True, sign * value
 
 
-@kernel
-def _unquoted(data: Bytes, start: int, stop: int, quoting: bool) -> tuple[int, int]:
-    if quoting and stop - start >= 2 and data[start] == _QUOTE:
-        return start + 1, stop - 1
-    return start, stop
-
-
-@kernel
+@_inlined
 def _is_missing(data: Bytes, start: int, stop: int, na_value: Bytes) -> bool:
     size = stop - start
     if size == 0:
@@ -563,17 +613,46 @@ def _is_missing(data: Bytes, start: int, stop: int, na_value: Bytes) -> bool:
 
 
 @kernel
-def _any_float(
-    data: Bytes, start: int, stop: int, quoting: bool, na_value: Bytes, narrow: bool
-) -> tuple[int, float]:
-    """Convert one field by all the rules; return (1, value), (0, 0) if missing, (-1, 0) if left to Python."""
-    if _is_missing(data, start, stop, na_value):
-        return 0, 0.0
-    start, stop = _unquoted(data, start, stop, quoting)
-    if _is_missing(data, start, stop, na_value):
-        return 0, 0.0
-    done, value = _long_decimal(data, start, stop, 24 if narrow else 53, -126 if narrow else -1022)
-    return (1, value) if done else (-1, 0.0)
+def _other_floats(
+    data: Bytes,
+    spans: Ints,
+    width: int,
+    column: int,
+    quoting: bool,
+    na_value: Bytes,
+    optional: bool,
+    default: float,
+    out: npt.NDArray[np.float32] | npt.NDArray[np.float64],
+    base: int,
+    hard: Ints,
+    count: int,
+) -> int:
+    """Convert the first `count` rows of `hard` by all the rules; leave there those that this cannot decide."""
+    narrow = out.itemsize == 4
+    bits, lowest = (24, -126) if narrow else (53, -1022)
+    left = 0
+    for k in range(count):
+        row = hard[k]
+        span = spans[row * width + column]
+        start, stop = span >> 32, span & 0xFFFFFFFF
+        missing = _is_missing(data, start, stop, na_value)
+        if not missing and quoting and stop - start >= 2 and data[start] == _QUOTE:
+            start, stop = start + 1, stop - 1
+            missing = _is_missing(data, start, stop, na_value)
+            if not missing:
+                value = _short_float(data, start, stop, narrow)
+                if not math.isnan(value):
+                    out[base + row] = value
+                    continue
+        done, value = optional, default
+        if not missing:
+            done, value = _long_decimal(data, start, stop, bits, lowest)
+        if done:
+            out[base + row] = value
+        else:
+            hard[left] = row
+            left += 1
+    return left
 
 
 @kernel
@@ -605,56 +684,70 @@ def to_float(
     for row in range(rows):
         span = spans[row * width + column]
         start, stop = span >> 32, span & 0xFFFFFFFF
-        if stop > start and stop >= 16:
-            negative = data[start] == _MINUS
-            size = stop - start - int(negative)
-            if 0 < size <= 16 and size + int(negative) != len(na_value):
-                short = _short_decimal(word(data, stop - 16), word(data, stop - 8), size)
-                if 0 <= short < (1 << 58):
-                    value = float(short >> 5) / _SCALES[short & 31]
-                    # The middle between two float32: to round float64 again could err there, and only there.
-                    if not narrow or np.float64(value).view(np.int64) & 0x1FFFFFFF != 0x10000000:
-                        out[base + row] = -value if negative else value
-                        continue
-        state, value = _any_float(data, start, stop, quoting, na_value, narrow)
-        if state > 0:
-            out[base + row] = value
-        elif state == 0 and optional:
-            out[base + row] = default
-        else:
-            hard[count] = row
-            count += 1
-    return count
+        if stop > start and stop - start != len(na_value):
+            value = _short_float(data, start, stop, narrow)
+            if not math.isnan(value):
+                out[base + row] = value
+                continue
+        hard[count] = row
+        count += 1
+    if count == 0:
+        return 0
+    return _other_floats(
+        data, spans, width, column, quoting, na_value, optional, default, out, base, hard, count
+    )
 
 
 @kernel
-def _any_int(
-    data: Bytes, start: int, stop: int, quoting: bool, na_value: Bytes, highest: int
-) -> tuple[int, int]:
-    """Convert one field by all the rules; return (1, value), (0, 0) if missing, (-1, 0) if it is no such int."""
-    if _is_missing(data, start, stop, na_value):
-        return 0, 0
-    start, stop = _unquoted(data, start, stop, quoting)
-    if _is_missing(data, start, stop, na_value):
-        return 0, 0
-    start, stop = _strip(data, start, stop)
-    negative = start < stop and data[start] == _MINUS
-    start += int(negative)
-    while stop - start > 1 and data[start] == 48:
-        start += 1
-    if not 0 < stop - start <= 19:
-        return -1, 0
-    magnitude = _NONE
-    for k in range(start, stop):
-        byte = int(data[k])
-        if not 48 <= byte <= 57:
-            return -1, 0
-        magnitude = magnitude * U(10) + U(byte - 48)
-    if magnitude > U(highest) + U(int(negative)):
-        return -1, 0
-    if negative:
-        return 1, -np.int64(magnitude - _ONE) - 1 if magnitude != _NONE else np.int64(0)
-    return 1, np.int64(magnitude)
+def _other_ints(
+    data: Bytes,
+    spans: Ints,
+    width: int,
+    column: int,
+    quoting: bool,
+    na_value: Bytes,
+    optional: bool,
+    default: int,
+    out: npt.NDArray[np.int32] | npt.NDArray[np.int64],
+    base: int,
+    hard: Ints,
+    count: int,
+) -> int:
+    """Convert the first `count` rows of `hard` by all the rules; leave there those that are wrong."""
+    highest = U((1 << 31) - 1 if out.itemsize == 4 else (1 << 63) - 1)
+    left = 0
+    for k in range(count):
+        row = hard[k]
+        span = spans[row * width + column]
+        start, stop = span >> 32, span & 0xFFFFFFFF
+        missing = _is_missing(data, start, stop, na_value)
+        if not missing and quoting and stop - start >= 2 and data[start] == _QUOTE:
+            start, stop = start + 1, stop - 1
+            missing = _is_missing(data, start, stop, na_value)
+        good, negative, magnitude = optional, False, _NONE
+        if not missing:
+            start, stop = _strip(data, start, stop)
+            negative = start < stop and data[start] == _MINUS
+            start += int(negative)
+            while stop - start > 1 and data[start] == 48:
+                start += 1
+            good = 0 < stop - start <= 19
+            while good and start < stop:
+                byte = int(data[start])
+                good = 48 <= byte <= 57
+                magnitude = magnitude * U(10) + U(byte & 15)
+                start += 1
+            good = good and magnitude <= highest + U(int(negative))
+        if not good:
+            hard[left] = row
+            left += 1
+        elif missing:
+            out[base + row] = default
+        elif negative and magnitude != _NONE:
+            out[base + row] = -int(np.int64(magnitude - _ONE)) - 1  # the lowest int has no positive twin
+        else:
+            out[base + row] = np.int64(magnitude)
+    return left
 
 
 @kernel
@@ -678,32 +771,41 @@ def to_int(
     for row in range(rows):
         span = spans[row * width + column]
         start, stop = span >> 32, span & 0xFFFFFFFF
-        if stop > start and stop >= 16:
+        if stop > start and stop >= 16 and stop - start != len(na_value):
             negative = data[start] == _MINUS
             size = stop - start - int(negative)
-            if 0 < size <= 16 and size + int(negative) != len(na_value):
+            if 0 < size <= 16:
                 short = _short_decimal(word(data, stop - 16), word(data, stop - 8), size)
                 if short >= 0 and short & 31 == 0 and short >> 5 <= highest:
                     out[base + row] = -(short >> 5) if negative else short >> 5
                     continue
-        state, value = _any_int(data, start, stop, quoting, na_value, highest)
-        if state > 0:
-            out[base + row] = value
-        elif state == 0 and optional:
-            out[base + row] = default
-        else:
-            hard[count] = row
-            count += 1
-    return count
+        hard[count] = row
+        count += 1
+    if count == 0:
+        return 0
+    return _other_ints(
+        data, spans, width, column, quoting, na_value, optional, default, out, base, hard, count
+    )
 
 
 # --- text ---
 
 
 @kernel
+def _has_quote(data: Bytes, start: int, stop: int) -> bool:
+    for at in range(start, stop, BLOCK):
+        count = min(stop - at, BLOCK)
+        offset = min(at, len(data) - BLOCK)
+        if _find(data, offset, U(at - offset), _ALL >> U(BLOCK - count), _QUOTE) != _NONE:
+            return True
+    return False
+
+
+@kernel
 def to_text(
     data: Bytes,
     spans: Ints,
+    begin: int,
     rows: int,
     width: int,
     column: int,
@@ -715,25 +817,33 @@ def to_text(
     offsets: npt.NDArray[np.int32],
     base: int,
     hard: Ints,
-) -> tuple[int, bool]:
-    """Copy a column out, without its quotes: row i to ``out[offsets[base + i]:offsets[base + i + 1]]``.
+) -> tuple[int, int, bool]:
+    """Copy rows ``begin … rows - 1`` of a column out, without the quotes.
 
-    ``offsets[base]`` is given; `out` has room for the fields, the defaults, and 8 bytes more. A
-    missing field without a default is hard, and empty.
+    Row i comes to ``out[offsets[base + i]:offsets[base + i + 1]]``; ``offsets[base + begin]`` is given.
+    Missing are fields that are empty or equal `na_value`; if `optional` they become `default`, else
+    they are empty, and `hard` receives the rows.
 
     Returns:
-        Number of hard rows, and whether there may be bytes that are not ASCII.
+        The row that `out` has no room for, or `rows`; the number of hard rows; and whether there may be
+        bytes that are not ASCII.
     """
-    used = int(offsets[base])
+    used = int(offsets[base + begin])
     seen = _NONE
     count = 0
-    for row in range(rows):
+    for row in range(begin, rows):
         span = spans[row * width + column]
         start, stop = span >> 32, span & 0xFFFFFFFF
+        if used + (stop - start) + len(default) + 8 > len(out):
+            return row, count, (seen & _EACH_80) != _NONE
         first = used
+        doubled = False
         if quoting and start < stop and data[start] == _QUOTE:
-            k = start + 1
-            while k < stop - 1:
+            start, stop = start + 1, stop - 1
+            doubled = _has_quote(data, start, stop)
+        if doubled:
+            k = start
+            while k < stop:
                 out[used] = data[k]
                 seen |= U(data[k])
                 used += 1
@@ -759,4 +869,4 @@ def to_text(
                 hard[count] = row
                 count += 1
         offsets[base + row + 1] = used
-    return count, (seen & _EACH_80) != _NONE
+    return rows, count, (seen & _EACH_80) != _NONE

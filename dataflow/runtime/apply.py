@@ -54,10 +54,6 @@ class ApplyOperator(Operator):
         self._position: State | None = None
         self._rows = 1 if self.function.tier == "python" else 1 << 62
 
-    def own_state(self) -> State:
-        """Nothing: the position is the input's."""
-        return {}
-
     def state(self) -> State:
         """Return the input's position behind the last delivered element; workers may be further."""
         state = {"stage": type(self.node).__name__}

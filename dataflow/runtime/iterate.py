@@ -14,6 +14,7 @@ from dataflow.options import Options
 from dataflow.plan.node import Node
 from dataflow.runtime.build import build
 from dataflow.runtime.operator import Context, Cursor, State
+from dataflow.runtime.threads import close_aside
 from dataflow.spec import Structure, pack
 
 STATE_VERSION = 1
@@ -33,7 +34,7 @@ class BlockIterator:
         self._context = Context(options)
         self._fingerprint = written.fingerprint
         self._opened = False
-        self._finalizer = weakref.finalize(self, Cursor.close, self._cursor)
+        weakref.finalize(self, close_aside, self._cursor.close)
 
     def _ensure_open(self) -> None:
         if not self._opened:
@@ -56,20 +57,23 @@ class BlockIterator:
         Raises:
             StateError: The state is of another pipeline, or another version wrote it.
         """
-        if state.get("version") != STATE_VERSION:
-            raise StateError(f"the saved position has version {state.get('version')!r}, not {STATE_VERSION}")
-        if state.get("pipeline") != self._fingerprint:
+        if not isinstance(state, dict) or state.keys() != {"version", "pipeline", "position"}:
+            raise StateError("this is not a saved position", hint="give what state() returned")
+        if state["version"] != STATE_VERSION:
+            raise StateError(f"the saved position has version {state['version']!r}, not {STATE_VERSION}")
+        if state["pipeline"] != self._fingerprint:
             raise StateError(
                 "the saved position belongs to another pipeline",
                 hint="build the same stages with the same settings, or start anew",
             )
-        self._cursor.close()
+        self.close()
         self._cursor.open(self._context, state["position"])
         self._opened = True
 
     def close(self) -> None:
-        """Release files and threads."""
-        self._finalizer()
+        """Release files and threads; what is read afterwards is read from the start."""
+        self._opened = False
+        self._cursor.close()
 
 
 class DatasetIterator(Iterator[Structure]):
@@ -121,6 +125,7 @@ class DatasetIterator(Iterator[Structure]):
 
     def close(self) -> None:
         """Release files and threads; further elements are read from the start."""
+        self._next = self._length = 0
         self._blocks.close()
 
     def __enter__(self) -> Self:

@@ -29,7 +29,9 @@ class Context:
 class Operator(ABC):
     """Runs one node. A subclass defines `start`, `produce` and `own_state`; the rest is derived.
 
-    Everything an operator holds is settled in `start`: operators are opened again for each epoch.
+    Everything that moves is settled in `start`: operators are opened again for each epoch. What has to
+    be given back (files, threads, inner plans) is an attribute that is None until there is one, and
+    `release` gives it back.
     """
 
     def __init__(self, node: Node, *inputs: Operator) -> None:
@@ -45,35 +47,49 @@ class Operator(ABC):
     def open(self, context: Context, state: State | None = None) -> None:
         """Start anew (state None) or go on where the state was taken."""
         self.context = context
-        own = None if state is None else self.checked(state)
-        saved = [None] * len(self.inputs) if state is None else state["inputs"]
-        if len(saved) != len(self.inputs):
-            raise StateError(
-                f"the saved state has {len(saved)} inputs where the stage has {len(self.inputs)}"
-            )
+        self.release()
         try:
+            own, saved = self.checked(state)
             self.start_inputs(saved)
             self.start(own)
+            if own is not None and own.keys() != self.own_state().keys():
+                raise StateError(
+                    f"the saved state of {self.node.describe()} has {sorted(own)}, not {sorted(self.own_state())}"
+                )
         except KeyError as error:
             raise StateError(f"the saved state of {self.node.describe()} lacks {error}").in_stage(
                 self.node.stage
-            )
+            ) from error
         except DataflowError as error:
             raise error.in_stage(self.node.stage)
+
+    def release(self) -> None:
+        """Give back files, threads and inner plans; called before each start and at the end."""
 
     def start_inputs(self, states: list[State | None]) -> None:
         """Open the inputs; stages that open them later or in another way override this."""
         for cursor, state in zip(self.inputs, states, strict=True):
             cursor.open(self.context, state)
 
-    def checked(self, state: State) -> State:
-        """Return the state if it was taken from this kind of stage, else raise `StateError`."""
+    def checked(self, state: State | None) -> tuple[State | None, list[State | None]]:
+        """Return the part of this stage and those of its inputs.
+
+        Raises:
+            StateError: The state was taken from a stage of another kind, or is not complete.
+        """
+        if state is None:
+            return None, [None] * len(self.inputs)
         if state.get("stage") != type(self.node).__name__:
             raise StateError(
                 f"the saved state is of stage {state.get('stage')!r}, and the pipeline has {self.node.describe()} there",
                 hint="resume with the same pipeline, or start anew",
             )
-        return state
+        if len(state.get("inputs", ())) != len(self.inputs):
+            raise StateError(
+                f"the saved state of {self.node.describe()} has {len(state.get('inputs', ()))} inputs, "
+                f"and the stage has {len(self.inputs)}"
+            )
+        return {k: v for k, v in state.items() if k not in ("stage", "inputs")}, state["inputs"]
 
     @abstractmethod
     def start(self, own: State | None) -> None:
@@ -83,9 +99,9 @@ class Operator(ABC):
     def produce(self) -> Block | None:
         """Return the next block with at least one element, or None at the end (again and again)."""
 
-    @abstractmethod
     def own_state(self) -> State:
         """Return this stage's part of the state after the last block that `produce` returned."""
+        return {}
 
     def next(self) -> Block | None:
         """Return the next block, or None at the end; errors are told which stage they come from."""
@@ -99,11 +115,16 @@ class Operator(ABC):
         return {
             "stage": type(self.node).__name__,
             **self.own_state(),
-            "inputs": [cursor.state() for cursor in self.inputs],
+            "inputs": self.input_states(),
         }
 
+    def input_states(self) -> list[State | None]:
+        """Return the inputs' positions; stages that run ahead of what they deliver override this."""
+        return [cursor.state() for cursor in self.inputs]
+
     def close(self) -> None:
-        """Release files and threads; the operator may be opened again."""
+        """Release files and threads, here and upstream; the operator may be opened again."""
+        self.release()
         for cursor in self.inputs:
             cursor.close()
 
@@ -126,6 +147,8 @@ class Cursor:
 
     def open(self, context: Context, state: State | None) -> None:
         """Open the operator anew or at the position of the state."""
+        if state is not None and state.keys() != {"skip", "state"}:
+            raise StateError(f"a saved position has 'skip' and 'state', and this one {sorted(state)}")
         self._block, self._offset = None, 0
         self._skip = 0 if state is None else state["skip"]
         self.operator.open(context, None if state is None else state["state"])
@@ -141,6 +164,11 @@ class Cursor:
             skipped = min(self._skip, block.length)
             self._block, self._offset, self._skip = block, skipped, self._skip - skipped
         return self._block.slice(self._offset)
+
+    @property
+    def at_hand(self) -> int:
+        """How many elements `peek` can return without reading."""
+        return 0 if self._block is None else self._block.length - self._offset
 
     def advance(self, rows: int) -> None:
         """Go on by so many elements of what `peek` returned."""

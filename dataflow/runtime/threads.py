@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import queue
 import threading
 import weakref
@@ -12,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
+_PREFIX = "dataflow-"
 _running: weakref.WeakSet[Background[Any]] = weakref.WeakSet()
 
 
@@ -27,7 +29,7 @@ class Background(Generic[T]):
         self._step = step
         self._items: queue.Queue[T] = queue.Queue(capacity)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="dataflow-prefetch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{_PREFIX}prefetch", daemon=True)
         _running.add(self)
         self._thread.start()
 
@@ -49,8 +51,21 @@ class Background(Generic[T]):
     def stop(self) -> None:
         """Stop after the step that is running, and wait for it."""
         self._stopped.set()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+        with contextlib.suppress(queue.Empty):  # makes room, so that a thread that waits for it goes on
+            while True:
+                self._items.get_nowait()
+        self._thread.join()
+
+
+def close_aside(close: Callable[[], None]) -> None:
+    """Call `close`, which waits for threads, for an iterator that was garbage.
+
+    Collection may happen in one of the very threads that `close` waits for: then it runs beside it.
+    """
+    if threading.current_thread().name.startswith(_PREFIX):
+        threading.Thread(target=close, name=f"{_PREFIX}close", daemon=True).start()
+    else:
+        close()
 
 
 @atexit.register
@@ -64,7 +79,7 @@ class Workers:
     """A pool for independent pieces of work; the caller keeps the order."""
 
     def __init__(self, count: int) -> None:
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="dataflow-map")
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix=f"{_PREFIX}map")
 
     def submit(self, function: Callable[..., T], *args: Any) -> Future[T]:
         """Run ``function(*args)`` in a thread."""

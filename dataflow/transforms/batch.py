@@ -83,10 +83,6 @@ class BatchOperator(Operator):
             )
         return column.dense(0, len(column)).reshape((1, size, *column.shapes[0].tolist()))
 
-    def own_state(self) -> State:
-        """Nothing."""
-        return {}
-
 
 EXAMPLES = (
     lambda source: Batch(source, 3),

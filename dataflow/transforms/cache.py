@@ -163,14 +163,9 @@ class CacheOperator(Operator):
         """How many elements of this pass were delivered."""
         return {"delivered": self.delivered}
 
-    def state(self) -> State:
-        """The input's part is where the filling pass began."""
-        return {"stage": type(self.node).__name__, **self.own_state(), "inputs": [self.origin]}
-
-    def close(self) -> None:
-        """Drop what is unfinished and close the input."""
-        self.abandon()
-        super().close()
+    def input_states(self) -> list[State | None]:
+        """Where the filling pass began."""
+        return [self.origin]
 
 
 EXAMPLES = (lambda source: Cache(source),)

@@ -61,14 +61,9 @@ class ConcatenateOperator(Operator):
             block = self.inputs[1].read(1 << 62)
         return block
 
-    def own_state(self) -> State:
-        """Nothing: which input is open shows in the inputs."""
-        return {}
-
-    def state(self) -> State:
+    def input_states(self) -> list[State | None]:
         """The position in the current input; None for the other."""
-        states = [c.state() if i == self.current else None for i, c in enumerate(self.inputs)]
-        return {"stage": type(self.node).__name__, "inputs": states}
+        return [c.state() if i == self.current else None for i, c in enumerate(self.inputs)]
 
 
 EXAMPLES = (lambda source: Concatenate(source, source),)

@@ -10,6 +10,7 @@ from dataflow.plan.node import Node
 from dataflow.runtime.build import build
 from dataflow.runtime.operator import Cursor, Operator, State
 from dataflow.spec import Structure
+from dataflow.transforms.take import Take
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,10 +33,10 @@ class FlatMapOperator(Operator):
     """Opens the inner plan of each input element in turn."""
 
     node: FlatMap
+    inner: Cursor | None = None
 
     def start(self, own: State | None) -> None:
         """Begin, or go on within the inner plan of the element that the state names."""
-        self.inner: Cursor | None = None
         self.before = self.input.state()
         if own is not None and own["inner"] is not None:
             self._open_next(own["inner"])
@@ -60,9 +61,10 @@ class FlatMapOperator(Operator):
             block = self.inner.read(1 << 62)
             if block is not None:
                 return block
-            self._close_inner()
+            self.release()
 
-    def _close_inner(self) -> None:
+    def release(self) -> None:
+        """Close the inner plan."""
         if self.inner is not None:
             self.inner.close()
             self.inner = None
@@ -71,21 +73,12 @@ class FlatMapOperator(Operator):
         """The position in the current inner plan."""
         return {"inner": None if self.inner is None else self.inner.state()}
 
-    def state(self) -> State:
-        """The input's part is its position before the element whose plan is open."""
-        position = self.input.state() if self.inner is None else self.before
-        return {"stage": type(self.node).__name__, **self.own_state(), "inputs": [position]}
-
-    def close(self) -> None:
-        """Close the inner plan and the input."""
-        if getattr(self, "inner", None) is not None:
-            self._close_inner()
-        super().close()
+    def input_states(self) -> list[State | None]:
+        """The input's position before the element whose plan is open."""
+        return [self.input.state() if self.inner is None else self.before]
 
 
 def _with_itself(source: Node) -> Node:
-    from dataflow.transforms.take import Take
-
     function = make_dataset_function(lambda *_: Take(source, 3), source.element_spec, lambda: None)
     return FlatMap(source, function)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from dataflow.plan.node import Node
 from dataflow.runtime.build import build
 from dataflow.runtime.operator import Cursor, Operator, State
 from dataflow.spec import Structure
+from dataflow.transforms.take import Take
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,13 +60,17 @@ class _Slot:
 
 
 class InterleaveOperator(Operator):
-    """Takes whole rounds at once while all slots have elements at hand, single turns otherwise."""
+    """Takes whole rounds at once while all slots have enough elements at hand, single turns otherwise."""
 
     node: Interleave
+    slots: list[_Slot | None]
+
+    def __init__(self, node: Node, *inputs: Operator) -> None:
+        super().__init__(node, *inputs)
+        self.slots = []
 
     def start(self, own: State | None) -> None:
         """Begin with empty slots, or open the inner plans that the state names again."""
-        self.slots: list[_Slot | None] = [None] * self.node.cycle_length
         self.turn, self.taken = 0, 0
         if own is None:
             return
@@ -117,15 +123,13 @@ class InterleaveOperator(Operator):
 
     def _rounds(self) -> Block | None:
         """Return several whole rounds, if all slots are open and have a block_length at hand."""
-        if any(slot is None for slot in self.slots):
-            return None
-        heads = [slot.cursor.peek() for slot in self.slots if slot is not None]
+        cursors = [slot.cursor for slot in self.slots if slot is not None]
         length = self.node.block_length
-        rounds = min(0 if head is None else head.length // length for head in heads)
-        if not rounds:
+        rounds = min((cursor.at_hand // length for cursor in cursors), default=0)
+        if not rounds or len(cursors) < len(self.slots):
             return None
         rows = rounds * length
-        parts = [slot.cursor.read(rows) for slot in self.slots if slot is not None]
+        parts = [cursor.read(rows) for cursor in cursors]
         joined = Block.concat([part for part in parts if part is not None])
         order = np.arange(len(parts) * rows).reshape(len(parts), rounds, length).transpose(1, 0, 2)
         return joined.take(order.ravel())
@@ -135,18 +139,16 @@ class InterleaveOperator(Operator):
         slots = [None if s is None else {"before": s.before, "inner": s.cursor.state()} for s in self.slots]
         return {"turn": self.turn, "taken": self.taken, "slots": slots}
 
-    def close(self) -> None:
-        """Close the inner plans and the input."""
-        for slot in getattr(self, "slots", ()):
+    def release(self) -> None:
+        """Close the inner plans."""
+        for slot in self.slots:
             if slot is not None:
                 slot.cursor.close()
-        super().close()
+        self.slots = [None] * self.node.cycle_length
 
 
-def _with_itself(cycle: int, length: int) -> object:
+def _with_itself(cycle: int, length: int) -> Callable[[Node], Node]:
     def example(source: Node) -> Node:
-        from dataflow.transforms.take import Take
-
         function = make_dataset_function(lambda *_: Take(source, 5), source.element_spec, lambda: None)
         return Interleave(source, function, cycle, length)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from dataflow.block import Block
-from dataflow.errors import DataflowError, InvalidArgumentError
+from dataflow.errors import InvalidArgumentError
 from dataflow.options import AUTOTUNE
 from dataflow.plan.node import Node, Traits
 from dataflow.runtime.operator import Operator, State
@@ -44,33 +44,35 @@ class Prefetch(Node):
         return PrefetchOperator(self, *inputs)
 
 
-Item = tuple[Block | DataflowError | BaseException | None, State]
+Item = tuple[Block | BaseException | None, State]
 
 
 class PrefetchOperator(Operator):
     """Queues pairs of a block and the input's position behind it."""
 
     node: Prefetch
+    background: Background[Item] | None = None
 
     def start(self, own: State | None) -> None:
         """Remember where the input is; the thread starts at the first read."""
-        self.background: Background[Item] | None = None
         self.position = self.input.state()
         self.ended = False
 
-    def start_inputs(self, states: list[State | None]) -> None:
-        """Stop a thread of an earlier run before the input is opened again."""
-        self._stop()
-        super().start_inputs(states)
+    def release(self) -> None:
+        """Stop the thread."""
+        if self.background is not None:
+            self.background.stop()
+            self.background = None
 
     def produce(self) -> Block | None:
         """Return the next block that the thread has made."""
         if self.ended:
             return None
         if self.node.buffer_size == 0 or not self.context.options.threads:
-            block = self.input.read(1 << 62)
-            self.position = self.input.state()
-            return block
+            try:
+                return self.input.read(1 << 62)
+            finally:
+                self.position = self.input.state()
         if self.background is None:
             self.background = Background(self._step, BLOCKS_AHEAD)
         item, self.position = self.background.get()
@@ -84,29 +86,12 @@ class PrefetchOperator(Operator):
         try:
             block = self.input.read(1 << 62)
             return (block, self.input.state()), block is None
-        except DataflowError as error:
+        except BaseException as error:  # of any kind: the consumer waits for it, and may go on behind it
             return (error, self.input.state()), False
-        except BaseException as error:
-            return (error, self.position), True
 
-    def own_state(self) -> State:
-        """Nothing."""
-        return {}
-
-    def state(self) -> State:
+    def input_states(self) -> list[State | None]:
         """The input's position behind the last delivered block, however far the thread is."""
-        return {"stage": type(self.node).__name__, "inputs": [self.position]}
-
-    def _stop(self) -> None:
-        background = getattr(self, "background", None)
-        if background is not None:
-            background.stop()
-            self.background = None
-
-    def close(self) -> None:
-        """Stop the thread, then close the input."""
-        self._stop()
-        super().close()
+        return [self.position]
 
 
 EXAMPLES = (

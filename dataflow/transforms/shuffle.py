@@ -154,9 +154,9 @@ class ShuffleOperator(Operator):
             "base": self.marks[0][0],
         }
 
-    def state(self) -> State:
-        """The input's part is the position from which the buffer can be read again."""
-        return {"stage": type(self.node).__name__, **self.own_state(), "inputs": [self.marks[0][1]]}
+    def input_states(self) -> list[State | None]:
+        """The position from which the buffer can be read again."""
+        return [self.marks[0].state]
 
     def _restore(self, drawn: int, read: int, ended: bool, base: int) -> None:
         """Repeat the draws on ordinals alone, then fetch the rows that are in the buffer."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 
-from dataflow.block import Block
-from dataflow.errors import InvalidArgumentError, SpecError
+from dataflow.block import Block, Dense, Ragged
+from dataflow.errors import DataflowError, InvalidArgumentError, SpecError
+from dataflow.options import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Structure, TensorSpec, component_names, flatten, map_structure
+from dataflow.transforms.batch import Batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +29,11 @@ class Unbatch(Node):
                 raise InvalidArgumentError(
                     f"unbatch needs components of rank 1 or more; {name or 0} is a scalar"
                 )
-        sizes = {spec.shape[0] for spec in specs} - {None}
+        sizes = {spec.shape[0] for spec in specs if spec.shape[0] is not None}
         if len(sizes) > 1:
             raise SpecError(
                 f"unbatch needs one size of the first axis, and the components have {sorted(sizes)}"
-            )  # type: ignore[type-var]
+            )
 
     def infer_spec(self) -> Structure:
         """The components without their first axis."""
@@ -40,6 +42,15 @@ class Unbatch(Node):
             return spec.with_shape(spec.shape[1:])
 
         return map_structure(row, self.input.element_spec)
+
+    def infer_cardinality(self) -> int:
+        """The product, where all elements have one known number of rows."""
+        size = self.input.infer_cardinality()
+        rows = [spec.shape[0] for spec in flatten(self.input.element_spec)]
+        known = next((n for n in rows if n is not None), None)
+        if size < 0 or known is None:
+            return INFINITE_CARDINALITY if size == INFINITE_CARDINALITY and known else UNKNOWN_CARDINALITY
+        return size * known
 
     def operator(self, *inputs: Operator) -> Operator:
         """Reshape blocks."""
@@ -54,27 +65,30 @@ class UnbatchOperator(Operator):
     def start(self, own: State | None) -> None:
         """Begin with no runs of equal sizes waiting."""
         self.runs: deque[tuple[Block, State]] = deque()
-        self.position: State | None = None
+        self.position = self.input.state()
 
     def produce(self) -> Block | None:
         """Return the rows of the next run of elements of equal size."""
-        while True:
-            if not self.runs and not self._read():
-                return None
+        while self.runs or self._read():
             run, self.position = self.runs.popleft()
-            sizes = {column.shape[1] for column in run.columns}  # type: ignore[union-attr]
+            columns: list[Dense] = [column for column in run.columns if not isinstance(column, Ragged)]
+            sizes = {column.shape[1] for column in columns}
             if len(sizes) > 1:
                 raise InvalidArgumentError(
                     f"unbatch: the components have {sorted(sizes)} rows in one element"
                 )
             rows = run.length * sizes.pop()
             if rows:
-                columns = tuple(c.reshape((rows, *c.shape[2:])) for c in run.columns)  # type: ignore[union-attr]
-                return Block(columns, rows)
+                return Block(tuple(c.reshape((rows, *c.shape[2:])) for c in columns), rows)
+        return None
 
     def _read(self) -> bool:
         before = self.input.state()
-        block = self.input.read(1 << 62)
+        try:
+            block = self.input.read(1 << 62)
+        except DataflowError:
+            self.position = self.input.state()
+            raise
         if block is None:
             return False
         done = 0
@@ -84,20 +98,9 @@ class UnbatchOperator(Operator):
         self.runs[-1] = (self.runs[-1][0], self.input.state())
         return True
 
-    def own_state(self) -> State:
-        """Nothing."""
-        return {}
-
-    def state(self) -> State:
-        """The input's position behind the last delivered run."""
-        position = self.input.state() if self.position is None else self.position
-        return {"stage": type(self.node).__name__, "inputs": [position]}
+    def input_states(self) -> list[State | None]:
+        """The position behind the last delivered run."""
+        return [self.position]
 
 
-def _rows(source: Node) -> Node:
-    from dataflow.transforms.batch import Batch
-
-    return Unbatch(Batch(source, 4))
-
-
-EXAMPLES = (_rows,)
+EXAMPLES = (lambda source: Unbatch(Batch(source, 4)), lambda source: Unbatch(Batch(source, 2, True)))

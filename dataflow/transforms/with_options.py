@@ -42,10 +42,6 @@ class PassOperator(Operator):
         """Return the input's next block."""
         return self.input.read(1 << 62)
 
-    def own_state(self) -> State:
-        """Nothing."""
-        return {}
-
 
 def options_of(node: Node) -> Options:
     """Return the options of the whole plan."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from dataflow.block import Block
+from dataflow.errors import DataflowError
 from dataflow.options import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY
 from dataflow.plan.node import Node
-from dataflow.runtime.operator import Operator, State
+from dataflow.runtime.operator import Cursor, Operator, State
 from dataflow.spec import Structure, flatten, pack
 
 
@@ -48,20 +49,25 @@ class ZipOperator(Operator):
         """Nothing moves here."""
 
     def produce(self) -> Block | None:
-        """Return the next rows of all inputs."""
-        heads = []
+        """Return the next rows of all inputs; where one fails, its partners are passed over."""
+        heads: list[tuple[Cursor, Block]] = []
+        errors: list[DataflowError] = []
         for cursor in self.inputs:
-            head = cursor.peek()
+            try:
+                head = cursor.peek()
+            except DataflowError as error:
+                errors.append(error)
+                continue
             if head is None:
                 return None
-            heads.append(head)
-        rows = min(head.length for head in heads)
+            heads.append((cursor, head))
+        if errors:
+            for cursor, _ in heads:
+                cursor.advance(1)
+            raise errors[0]
+        rows = min(head.length for _, head in heads)
         parts = [cursor.read(rows) for cursor in self.inputs]
         return Block(tuple(c for part in parts if part is not None for c in part.columns), rows)
-
-    def own_state(self) -> State:
-        """Nothing."""
-        return {}
 
 
 def nesting_of(structure: Structure) -> Structure:

@@ -101,7 +101,9 @@ def test_columns_have_the_shape_of_the_lines(shape):
     assert found[1].shape == shape
 
 
-@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary(), pa.dictionary(pa.int8(), pa.string())])
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.binary(), pa.dictionary(pa.int8(), pa.string())]
+)
 def test_lines_may_be_any_arrow_text_and_a_slice(kind):
     array = pa.array(["x", "1,a", "2,b", "y"]).cast(kind).slice(1, 2)
     assert values(csv_format([[0], [""]]).parse_lines(Strings(array))) == [[1, 2], ["a", "b"]]
@@ -286,7 +288,24 @@ def jit(request, monkeypatch):
 
 def mangled(rng, size):
     """Return text of short fields with quotes and line ends in right and wrong places."""
-    parts = ["1", "-2.5", "ab", ",", ",", ",", "\n", "\r\n", "\r", '"', '""', '"x"', '"a,b"', '"c\nd"', ' ""', ""]
+    parts = [
+        "1",
+        "-2.5",
+        "ab",
+        ",",
+        ",",
+        ",",
+        "\n",
+        "\r\n",
+        "\r",
+        '"',
+        '""',
+        '"x"',
+        '"a,b"',
+        '"c\nd"',
+        ' ""',
+        "",
+    ]
     weights = [rng.random() ** 3 for _ in parts]
     return "".join(rng.choices(parts, weights, k=size))
 
@@ -342,7 +361,9 @@ def test_lines_are_parsed_by_the_plain_rules(jit, seed):
         good, bad = [], None
         for i, record in enumerate(records):
             try:
-                fields = reference.lines_fields(record, ",", quoting, None if select is None else fmt.min_fields)
+                fields = reference.lines_fields(
+                    record, ",", quoting, None if select is None else fmt.min_fields
+                )
                 if len(fields) != fmt.min_fields:
                     raise reference.Bad
                 good.append(tuple(fields[-width:]))
@@ -376,7 +397,9 @@ def random_number(rng):
     if rng.random() < 0.7:
         point = rng.randrange(len(digits) + 1)
         digits = digits[:point] + "." + digits[point:]
-    exponent = rng.choice(["", "", "e5", "E-7", "e+20", "e-42", "e38", f"e{rng.randrange(-360, 330)}", "e", "e99999"])
+    exponent = rng.choice(
+        ["", "", "e5", "E-7", "e+20", "e-42", "e38", f"e{rng.randrange(-360, 330)}", "e", "e99999"]
+    )
     return rng.choice(["", "", "-", "+", " ", "--"]) + digits + exponent + rng.choice(["", "", " ", "x", "."])
 
 
@@ -398,8 +421,33 @@ def same(found, expected):
 def test_floats_are_rounded_once_and_correctly(jit, dtype):
     rng = random.Random(5)
     count = 8000 if jit == "jitted" else 150
-    texts = ["0", "-0", ".5", "5.", ".", "-", "inf", "-INF", "nAn", "infinity", "0x10", "-0X1f", "0x", "1e400", "-1e-400"]
-    texts += ["16777217", "16777217.5", "167772175e-1", "9007199254740993", "3.4028236e38", "7e-46", "8e-46", "1 1"]
+    texts = [
+        "0",
+        "-0",
+        ".5",
+        "5.",
+        ".",
+        "-",
+        "inf",
+        "-INF",
+        "nAn",
+        "infinity",
+        "0x10",
+        "-0X1f",
+        "0x",
+        "1e400",
+        "-1e-400",
+    ]
+    texts += [
+        "16777217",
+        "16777217.5",
+        "167772175e-1",
+        "9007199254740993",
+        "3.4028236e38",
+        "7e-46",
+        "8e-46",
+        "1 1",
+    ]
     texts += [random_number(rng) for _ in range(count)] + [middle(rng, dtype) for _ in range(count // 4)]
     texts += [repr(struct.unpack("d", rng.randbytes(8))[0]) for _ in range(count)]
     fmt = csv_format([np.array([], dtype)])
@@ -418,10 +466,33 @@ def test_floats_are_rounded_once_and_correctly(jit, dtype):
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 def test_integers_are_read_up_to_the_last(jit, dtype):
     limits = np.iinfo(dtype)
-    edges = [str(limits.min), str(limits.max), str(limits.min - 1), str(limits.max + 1), "18446744073709551617"]
-    texts = [*edges, "-0", "007", "0" * 30 + "12", " 12\t", "-", "- 1", "+1", "1.", "1 2", "1e3", "/", ":", "0x1"]
+    edges = [
+        str(limits.min),
+        str(limits.max),
+        str(limits.min - 1),
+        str(limits.max + 1),
+        "18446744073709551617",
+    ]
+    texts = [
+        *edges,
+        "-0",
+        "007",
+        "0" * 30 + "12",
+        " 12\t",
+        "-",
+        "- 1",
+        "+1",
+        "1.",
+        "1 2",
+        "1e3",
+        "/",
+        ":",
+        "0x1",
+    ]
     rng = random.Random(1)
-    texts += [str(rng.randrange(-(10 ** rng.randrange(1, 21)), 10 ** rng.randrange(1, 21))) for _ in range(500)]
+    texts += [
+        str(rng.randrange(-(10 ** rng.randrange(1, 21)), 10 ** rng.randrange(1, 21))) for _ in range(500)
+    ]
     fmt = csv_format([np.array([], dtype)])
     for text in texts:
         chunk = fmt.parse_stream(b"x" * 20 + text.encode(), 20)

@@ -1,0 +1,1 @@
+"""Variables, gradients and the compiled step."""

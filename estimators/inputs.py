@@ -1,0 +1,123 @@
+"""From an `input_fn` to the columns that a program is fed with.
+
+What a model computes from features and labels without its variables moves into the dataset's plan, so it
+runs on large blocks in the reading threads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dataflow.dataset import Dataset
+from dataflow.errors import InvalidArgumentError, SpecError
+from dataflow.expr.function import Function, postorder
+from dataflow.expr.tensor import CONSTANT, PARAMETER, Tensor, parameter
+from dataflow.expr.user_function import UserFunction
+from dataflow.spec import Structure, TensorSpec, flatten, pack
+from dataflow.transforms.map import Map
+from estimators.graph.variable import VARIABLE
+
+InputFn = Callable[..., Any] | Dataset
+
+
+def call_input_fn(input_fn: InputFn, **available: Any) -> Dataset:
+    """Return the dataset of an `input_fn`: a dataset itself, or a function that returns one.
+
+    The function may ask for `mode`, `params` and `config` by name.
+    """
+    if isinstance(input_fn, Dataset):
+        return input_fn
+    if not callable(input_fn):
+        raise SpecError(f"input_fn must be a function or a Dataset, not {input_fn!r}")
+    names = inspect.signature(input_fn).parameters
+    dataset = input_fn(**{name: value for name, value in available.items() if name in names})
+    if not isinstance(dataset, Dataset):
+        raise SpecError(
+            f"input_fn must return a Dataset, and returned {type(dataset).__name__}",
+            hint="return Dataset.from_tensor_slices((features, labels)).batch(128)",
+        )
+    return dataset
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SymbolicInput:
+    """Symbolic tensors for one batch of a dataset.
+
+    Args:
+        leaves: One for each component.
+        features: What the model gets.
+        labels: What it should predict, or None.
+    """
+
+    leaves: tuple[Tensor, ...]
+    features: Any
+    labels: Any
+
+
+def symbolic_input(dataset: Dataset, *, labels: bool) -> SymbolicInput:
+    """Return tensors for a batch, divided into features and labels.
+
+    Elements are pairs ``(features, labels)``, or features alone. With ``labels=False`` the labels of
+    pairs are left out.
+    """
+    spec = dataset.element_spec
+    leaves = tuple(parameter(leaf) for leaf in flatten(spec))
+    element = pack(spec, leaves)
+    if not isinstance(element, tuple) or hasattr(element, "_fields"):
+        return SymbolicInput(leaves, element, None)
+    if len(element) != 2:
+        raise InvalidArgumentError(
+            f"input_fn gives tuples of {len(element)}; pairs (features, labels) are needed",
+            hint="return ({'x': x, 'y': y}, label) from map",
+        )
+    return SymbolicInput(leaves, element[0], element[1] if labels else None)
+
+
+def copied(features: Any) -> Any:
+    """Return features in a dict of their own, which a model function may change."""
+    return dict(features) if isinstance(features, Mapping) else features
+
+
+def hoist(dataset: Dataset, source: SymbolicInput, outputs: Sequence[Tensor]) -> tuple[Dataset, tuple[Tensor, ...]]:
+    """Move what needs no variables into the dataset.
+
+    Args:
+        dataset: Batches.
+        source: Its symbolic tensors.
+        outputs: Everything that a program computes.
+
+    Returns:
+        A dataset of tuples of columns, and the tensors of the program's graph that they are values of.
+    """
+    order = postorder(outputs)
+    trained: set[int] = set()
+    fed: set[int] = set()
+    for call in order:
+        if call.primitive is VARIABLE or any(id(t.call) in trained for t in call.inputs):
+            trained.add(id(call))
+        if call.primitive is PARAMETER or any(id(t.call) in fed for t in call.inputs):
+            fed.add(id(call))
+    frontier: dict[tuple[int, int], Tensor] = {}
+    used = [t for call in order if id(call) in trained for t in call.inputs] + list(outputs)
+    for tensor in used:
+        if id(tensor.call) in fed and id(tensor.call) not in trained and tensor.call.primitive is not CONSTANT:
+            frontier[id(tensor.call), tensor.output] = tensor
+    columns = tuple(frontier.values()) or source.leaves[:1]
+    specs = tuple(TensorSpec(tensor.shape, tensor.dtype) for tensor in columns)
+    function = UserFunction(_model_inputs, dataset.element_spec, specs, "traced", Function(source.leaves, columns), verify=False)
+    return Dataset(Map(dataset.node, function)), columns
+
+
+def _model_inputs(*_: Structure) -> Structure:
+    """Stand for the hoisted part of a model in `explain`."""
+    raise AssertionError("the hoisted part of a model is run as a graph only")
+
+
+def replaced(tensors: Sequence[Tensor], columns: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Cut a graph at the columns; return their leaves, and the tensors over these leaves."""
+    leaves = tuple(parameter(TensorSpec(column.shape, column.dtype)) for column in columns)
+    cut = {(id(c.call), c.output): leaf for c, leaf in zip(columns, leaves, strict=True)}
+    return leaves, Function((), tuple(tensors)).cut(cut)
