@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dataflow import kernels
 from dataflow.errors import Location, SpecError
 from dataflow.spec import BINARY, STRING, TensorSpec
 
@@ -104,7 +105,8 @@ class Strings:
 
     def to_numpy(self) -> npt.NDArray[Any]:
         """Return an object array of `str` or `bytes`, None for nulls."""
-        return self.values.to_numpy(zero_copy_only=False).astype(object, copy=False).reshape(self.shape)
+        array: npt.NDArray[Any] = self.values.to_numpy(zero_copy_only=False)
+        return array.astype(object, copy=False).reshape(self.shape)
 
     def item(self, index: int) -> Any:
         """Return one row of the leading axis: `str`, `bytes`, None, or an object array."""
@@ -114,6 +116,60 @@ class Strings:
 
     def __repr__(self) -> str:
         return f"Strings({self.values.type}, shape={self.shape})"
+
+
+class Lines(Strings):
+    """Text that still lies in the buffer it was read into: pieces by start and stop.
+
+    What can work on pieces of a buffer, such as `decode_csv`, saves the copy into an Arrow array, which
+    `values` makes for everything else.
+
+    Args:
+        buffer: uint8 ``[m]``, valid UTF-8.
+        starts: int64 ``[n]``, increasing.
+        stops: int64 ``[n]``, none before its start.
+    """
+
+    __slots__ = ("_values", "buffer", "starts", "stops")
+
+    def __init__(
+        self, buffer: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64]
+    ) -> None:
+        self.buffer = buffer
+        self.starts = starts
+        self.stops = stops
+        self.shape = (len(starts),)
+        self._values: pa.Array | None = None
+
+    @property
+    def values(self) -> pa.Array:
+        """The text as an Arrow array."""
+        if self._values is None:
+            offsets = np.zeros(len(self.starts) + 1, np.int64)
+            np.cumsum(self.stops - self.starts, out=offsets[1:])
+            data = np.empty(int(offsets[-1]), np.uint8)
+            rows = np.arange(len(self.starts))
+            kernels.text.gather(self.buffer, self.starts, rows, offsets, data)
+            self._values = text_array(pa.string(), data, offsets)
+        return self._values
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """`STRING`."""
+        return STRING
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pieces and of their bounds."""
+        return int((self.stops - self.starts).sum()) + self.starts.nbytes + self.stops.nbytes
+
+    def slice(self, start: int, stop: int) -> Strings:
+        """Return rows ``start:stop``, without a copy."""
+        return Lines(self.buffer, self.starts[start:stop], self.stops[start:stop])
+
+    def decoded(self) -> Strings:
+        """Return the values: they are not dictionary-encoded."""
+        return self
 
 
 class Ragged:
@@ -228,7 +284,7 @@ def as_column(values: Any, spec: TensorSpec) -> Dense:
     """Convert stacked user values ``[n, *shape]`` to a column of the spec's dtype."""
     if spec.dtype in (STRING, BINARY):
         return values if isinstance(values, Strings) else Strings.from_numpy(values, spec.dtype)
-    return np.ascontiguousarray(values, dtype=spec.dtype)
+    return np.asarray(values, dtype=spec.dtype, order="C")  # ascontiguousarray would make arrays of scalars
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -301,3 +357,37 @@ class Block:
                 part = self.slice(start, stop)
                 columns = tuple(c.dense(0, len(c)) if isinstance(c, Ragged) else c for c in part.columns)
                 yield Block(columns, part.length, part.origin)
+
+
+def text_parts(array: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return (bytes, start of each string, length of each string or -1 for null) of an Arrow text array."""
+    large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
+    _, offset_buffer, data_buffer = array.buffers()
+    n = len(array)
+    if not n:
+        return np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64)
+    offsets = np.frombuffer(offset_buffer, np.int64 if large else np.int32)
+    offsets = offsets[array.offset : array.offset + n + 1].astype(np.int64)
+    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
+    sizes = np.diff(offsets)
+    if array.null_count:
+        sizes = np.where(np.asarray(array.is_null()), -1, sizes)
+    return data[offsets[0] : offsets[-1]], offsets[:-1] - offsets[0], sizes
+
+
+def text_array(
+    kind: pa.DataType,
+    data: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    null: npt.NDArray[np.bool_] | None = None,
+) -> pa.Array:
+    """Make an Arrow text array from bytes, ``n + 1`` offsets, and where nulls are."""
+    large = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}
+    if kind in large and int(offsets[-1]) > 2**31 - 1:
+        kind = large[kind]
+    is_large = kind in large.values()
+    buffer = pa.py_buffer(np.ascontiguousarray(offsets, np.int64 if is_large else np.int32))
+    validity = None
+    if null is not None and null.any():
+        validity = pa.py_buffer(np.packbits(~null, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(offsets) - 1, [validity, buffer, pa.py_buffer(data)])

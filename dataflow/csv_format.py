@@ -54,7 +54,7 @@ _HINTS = {
 
 
 class CsvError(InvalidArgumentError):
-    """A record breaks a rule of its format.
+    r"""A record breaks a rule of its format.
 
     Attributes:
         message: The rule, in plain words.
@@ -63,6 +63,11 @@ class CsvError(InvalidArgumentError):
             the same as `record`.
         column: Name of the column, or None where the whole record is wrong.
         value: The field or the record, as far as it can be shown.
+
+    >>> error = csv_format([[0]], names=["age"]).parse_stream(b"1\nx\n").error
+    >>> print(error.at("people.csv", 1 + error.line))
+    'x' is not an int32
+      where: file people.csv, line 2, column age, value 'x'
     """
 
     def __init__(self, reason: str, *, record: int, line: int, column: str | None, value: str | None) -> None:
@@ -282,19 +287,19 @@ class CsvFormat:
             resume = position = origin + int(records[good])
             if failed is not None:
                 resume = origin + int(records[good + 1])
-                error = failed.error(run.rows, count_lines(data, start, position))
+                error = failed.error(run.rows, _count_lines(data, start, position))
             elif why == kernels.csv.BAD:
                 more = False
                 split = self._split_stream(data, position, stop, final)
                 if split is not None:
-                    resume, line = split.resume, count_lines(data, start, position)
+                    resume, line = split.resume, _count_lines(data, start, position)
                     error = self._error(split, run.rows, line, data[position:resume])
             elif why == kernels.csv.DONE:
                 more = not last and origin + end < stop
                 if more and count == 0:
                     raise InvalidArgumentError(f"a record is longer than {_REACH} bytes")
         if quotes:
-            lines = count_lines(data, start, resume)
+            lines = _count_lines(data, start, resume)
         else:  # each record is one line, and the last one of a file may lack its end
             lines = run.rows + (error is not None) - (resume > start and data[resume - 1] not in (_LF, _CR))
         return ParsedChunk(run.columns(), np.concatenate(offsets), resume, lines, error)
@@ -328,7 +333,7 @@ class CsvFormat:
             value = _show(data[start : split.resume])
             raise CsvError(split.problem, record=0, line=0, column=None, value=value)
         fields = [self._field(data, *span).decode("utf-8", "replace") for span in split.spans]
-        return Record(fields, split.resume, count_lines(data, start, split.resume))
+        return Record(fields, split.resume, _count_lines(data, start, split.resume))
 
     @functools.cached_property
     def width(self) -> int:
@@ -575,33 +580,30 @@ class _Numbers:
 
     def __init__(self, fmt: CsvFormat, column: CsvColumn) -> None:
         self.column = column
-        self._quoting = fmt.quoting
+        self._quoting, self._quote = fmt.quoting, _QUOTE if fmt.quoting else -1
         # The kernels compare bytes as they are in the file, where a quote would be doubled.
         self._na = _constant("" if fmt.quoting and '"' in fmt.na_value else fmt.na_value)
         self._width = fmt.width
         self._floating = column.dtype.kind == "f"
         self._default = (float if self._floating else int)(column.default or 0)
         self._out = np.empty(0, column.dtype)
+        self._short = np.empty(0, np.int64)
 
     def convert(self, view: Bytes, spans: Ints, rows: int, base: int, share: float, hard: Ints) -> int:
         self._out = _grown(self._out, base, base + rows, share)
-        function = kernels.csv.to_float if self._floating else kernels.csv.to_int
-        return int(
-            function(
-                view,
-                spans,
-                rows,
-                self._width,
-                self.column.index,
-                self._quoting,
-                self._na,
-                self.column.default is not None,
-                self._default,
-                self._out,
-                base,
-                hard,
-            )
-        )
+        if len(self._short) < rows:
+            self._short = np.empty(rows, np.int64)
+        short, place, size = self._short[:rows], (self._width, self.column.index), len(self._na)
+        optional = self.column.default is not None
+        kernels.csv.short_numbers(view, spans, rows, *place, self._quote, size or -1, short)
+        easy = kernels.csv.to_float if self._floating else kernels.csv.to_int
+        count = easy(short, optional, self._default, self._out, base, hard)
+        if count:
+            # A kernel of its own, and not compiled in a program that meets only plain numbers.
+            other = kernels.csv.other_floats if self._floating else kernels.csv.other_ints
+            rules = (self._quoting, self._na, optional, self._default)
+            count = other(view, spans, *place, *rules, self._out, base, hard[:count])
+        return int(count)
 
     def put(self, row: int, value: Any) -> None:
         self._out[row] = value
@@ -851,7 +853,7 @@ def _records_of(values: pa.Array) -> tuple[Ints, Ints, Bytes]:
     return bounds[:-1], bounds[1:], np.frombuffer(data or b"", np.uint8)
 
 
-def count_lines(data: Bytes, start: int, stop: int) -> int:
+def _count_lines(data: Bytes, start: int, stop: int) -> int:
     """Count the line ends in a range, those inside quotes too."""
     return int(kernels.csv.count_lines(data, start, stop))
 

@@ -267,7 +267,8 @@ class Dataset:
         >>> Dataset.range(5).reduce(np.int64(0), lambda total, x: total + x)
         np.int64(10)
         """
-        return fold(iter(self), initial_state, reduce_func)
+        with iter(self) as elements:
+            return fold(elements, initial_state, reduce_func)
 
     def apply(self, transformation_func: Callable[[Dataset], Dataset]) -> Dataset:
         """Return ``transformation_func(self)``, which must be a dataset."""
@@ -440,7 +441,7 @@ class Dataset:
 
         >>> print(Dataset.range(6).map(lambda x: x + 1).take(-1).explain())
         Prefetch()
-          Map(function=<lambda> [traced], num_parallel_calls=2)
+          Map(function=<lambda> [traced], num_parallel_calls=...)
             Range(start=0, stop=6)
         """
         if stage not in stages.STAGES:
@@ -457,7 +458,7 @@ class Dataset:
         for node in walk(self._node):
             if any(isinstance(value, Tensor) for value in node.settings().values()):
                 raise TraceError("the function can only be understood by calling it on an element")
-        blocks = self.blocks()
+        blocks = Dataset(_without_memory(self._node)).blocks()
         try:
             return blocks.read(1)
         finally:
@@ -478,6 +479,16 @@ class Dataset:
 
         plan.__qualname__ = getattr(function, "__qualname__", type(function).__name__)
         return make_dataset_function(plan, self.element_spec, self._first_element)
+
+
+def _without_memory(node: Node) -> Node:
+    """Return the plan without stages that only change order or timing, and that remember being started.
+
+    Any element shows what a function returns; a shuffle would fill its buffer, and count an epoch.
+    """
+    if isinstance(node, Shuffle | Cache | Prefetch):
+        return _without_memory(node.input)
+    return node.with_inputs(*map(_without_memory, node.inputs))
 
 
 def _shape_leaves(types: Structure, shapes: Structure) -> list[Any]:

@@ -65,6 +65,10 @@ class DataflowError(Exception):
         self.stage = stage
         self.row: int | None = None
         """Position in the block of the element that failed, where one element is to blame."""
+        self.call: object = None
+        """The call in a traced function that failed."""
+        self.output: int | None = None
+        """Number of the result of that call that could not be made."""
 
     def in_stage(self, stage: str) -> Self:
         """Name the stage unless a stage nearer to the cause was named already."""

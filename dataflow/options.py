@@ -27,7 +27,8 @@ class Options:
     Args:
         deterministic: Whether order may never depend on timing. Default True; this version keeps
             the order in either case.
-        strict_tracing: Make it an error when a function cannot be traced and would run per element.
+        strict_tracing: Make it an error when a function cannot be traced, and so would be compiled or run
+            per element.
         rewrites: Whether plans are optimised. Default True; False runs the plan as it was written.
         block_bytes: How many bytes sources aim at per block. Default 1 MiB.
         threads: Threads that may work for the pipeline, beside the one that consumes. Default: the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import types
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PACKAGES = tuple(os.path.join(_ROOT, name) + os.sep for name in ("dataflow", "estimators"))
@@ -18,13 +19,18 @@ def is_library_file(path: str) -> bool:
 def user_line() -> str:
     """Return ``file:line`` of the nearest caller outside of this project's packages."""
     frame = sys._getframe(1)
-    while is_library_file(frame.f_code.co_filename) and frame.f_back is not None:
+    while _is_ours(frame.f_code) and frame.f_back is not None:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def failing_line(error: BaseException) -> str | None:
-    """Return ``file:line`` of the innermost frame of the traceback that is the user's, if any."""
+def _is_ours(code: types.CodeType) -> bool:
+    """Tell whether a frame is no user's; the constructors of dataclasses are compiled from "<string>"."""
+    return is_library_file(code.co_filename) or (code.co_filename, code.co_name) == ("<string>", "__init__")
+
+
+def failing_line(error: BaseException) -> str:
+    """Return ``file:line`` of the innermost frame of the traceback that is the user's."""
     frames = traceback.extract_tb(error.__traceback__)
     user = [frame for frame in frames if not is_library_file(frame.filename)]
-    return f"{user[-1].filename}:{user[-1].lineno}" if user else None
+    return f"{user[-1].filename}:{user[-1].lineno}" if user else "an unknown line"

@@ -16,7 +16,9 @@ from dataflow.spec import (
     component_names,
     dtype_name,
     flatten,
+    is_text,
     map_structure,
+    pack,
 )
 
 
@@ -40,5 +42,6 @@ def fold(elements: Iterable[Structure], initial_state: Structure, function: Call
                     f"the state {name or 'value'!r} of reduce was {dtype_name(want)} and became {dtype_name(got)}",
                     hint="give an initial state of that dtype, or convert with .astype",
                 )
-        state = new
+        leaves = zip(flatten(new), dtypes, strict=True)
+        state = pack(new, [v if is_text(dtype) else np.asarray(v, dtype)[()] for v, dtype in leaves])
     return state

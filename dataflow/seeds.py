@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import random
 import secrets
 
@@ -73,15 +72,13 @@ class Epochs:
     """Counts the iterators that a random stage has started: each gets the next pair of words."""
 
     def __init__(self) -> None:
-        self._count = itertools.count()
+        self.upcoming = 0
+        """Number of the next epoch."""
 
     def next(self) -> int:
         """Return the number of the next epoch, from 0."""
-        return next(self._count)
-
-    def resume_after(self, epoch: int) -> None:
-        """Go on with the epoch after this one."""
-        self._count = itertools.count(epoch + 1)
+        self.upcoming += 1
+        return self.upcoming - 1
 
 
 def epoch_pair(pair: SeedPair, epoch: int) -> SeedPair:

@@ -13,7 +13,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dataflow import kernels
-from dataflow.block import Block, Column, Indices, Strings, concat_columns, take_column
+from dataflow.block import (
+    Block,
+    Column,
+    Indices,
+    Strings,
+    concat_columns,
+    take_column,
+    text_array,
+    text_parts,
+)
 
 
 def grown(array: npt.NDArray[Any], used: int, more: int) -> npt.NDArray[Any]:
@@ -35,24 +44,37 @@ class _Growing(Protocol):
 
 
 class _Numbers:
+    """Rows behind each other in one array, and the newest ones still where they came from."""
+
     def __init__(self, like: npt.NDArray[Any]) -> None:
         self._data = np.empty((0, *like.shape[1:]), like.dtype)
         self._used = 0
+        self._recent: npt.NDArray[Any] = self._data
 
     def fits(self, column: Column) -> bool:
         return isinstance(column, np.ndarray) and column.shape[1:] == self._data.shape[1:]
 
     def append(self, column: Column) -> None:
-        self._data = grown(self._data, self._used, len(column))
-        self._data[self._used : self._used + len(column)] = column
-        self._used += len(column)
+        assert isinstance(column, np.ndarray)
+        recent, self._recent = self._recent, column
+        if len(recent):
+            self._data = grown(self._data, self._used, len(recent))
+            self._data[self._used : self._used + len(recent)] = recent
+            self._used += len(recent)
 
     def take(self, rows: Indices) -> Column:
-        return np.take(self._data, rows, axis=0)
+        first, second = self._data[: self._used], self._recent
+        if first.ndim > 1 or second.dtype.itemsize > 8 or not second.flags.c_contiguous:
+            return np.take(np.concatenate((first, second)), rows, axis=0)
+        out = np.empty(len(rows), first.dtype)
+        word = f"u{first.dtype.itemsize}"  # few kernels: by size, not by kind
+        kernels.text.gather_rows(first.view(word), second.view(word), rows, out.view(word))
+        return out
 
     def keep(self, rows: Indices) -> None:
-        self._data[: len(rows)] = self._data[rows]
-        self._used = len(rows)
+        kept = np.asarray(self.take(rows))
+        self._data, self._used = kept, len(kept)
+        self._recent = kept[:0]
 
 
 class _Text:
@@ -206,37 +228,3 @@ class Store:
         for column in self._columns:
             column.keep(rows)
         self.length = len(rows)
-
-
-def text_parts(array: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return (bytes, start of each string, length of each string or -1 for null) of an Arrow text array."""
-    large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
-    _, offset_buffer, data_buffer = array.buffers()
-    n = len(array)
-    if not n:
-        return np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64)
-    offsets = np.frombuffer(offset_buffer, np.int64 if large else np.int32)
-    offsets = offsets[array.offset : array.offset + n + 1].astype(np.int64)
-    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
-    sizes = np.diff(offsets)
-    if array.null_count:
-        sizes = np.where(np.asarray(array.is_null()), -1, sizes)
-    return data[offsets[0] : offsets[-1]], offsets[:-1] - offsets[0], sizes
-
-
-def text_array(
-    kind: pa.DataType,
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    null: npt.NDArray[np.bool_] | None = None,
-) -> pa.Array:
-    """Make an Arrow text array from bytes, ``n + 1`` offsets, and where nulls are."""
-    large = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}
-    if kind in large and int(offsets[-1]) > 2**31 - 1:
-        kind = large[kind]
-    is_large = kind in large.values()
-    buffer = pa.py_buffer(np.ascontiguousarray(offsets, np.int64 if is_large else np.int32))
-    validity = None
-    if null is not None and null.any():
-        validity = pa.py_buffer(np.packbits(~null, bitorder="little"))
-    return pa.Array.from_buffers(kind, len(offsets) - 1, [validity, buffer, pa.py_buffer(data)])

@@ -1,14 +1,17 @@
 """Checkpoints: everything that a run needs to go on, in one file that appears complete or not at all.
 
 ``model.ckpt-<step>.safetensors`` holds the arrays, and in its metadata, as JSON, the step, the position
-of the input and settings of the optimizer. The file ``checkpoint`` lists what is there, oldest first.
+of the input and a checksum. The file ``checkpoint`` lists what is there, oldest first.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import glob
 import json
-from collections.abc import Mapping, Sequence
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,7 @@ from estimators.graph.variable import Array, Variable
 PREFIX = "model.ckpt-"
 SUFFIX = ".safetensors"
 INDEX = "checkpoint"
+GLOBAL_STEP = "global_step"
 VERSION = 1
 
 
@@ -33,11 +37,20 @@ class Checkpoint:
         step: The global step.
         values: Arrays by variable name, `global_step` included.
         input_state: Position of the input if training was under way; None if it had ended.
+        settings: Numbers that are kept for readers only, such as the learning rate.
+        path: Where it was read, without suffix.
     """
 
     step: int
     values: Mapping[str, Array]
     input_state: Mapping[str, Any] | None = None
+    settings: Mapping[str, Array] = dataclasses.field(default_factory=dict)
+    path: str = ""
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Values and settings by name."""
+        return {**self.values, **self.settings}
 
 
 def path_of(model_dir: str, step: int) -> str:
@@ -45,24 +58,40 @@ def path_of(model_dir: str, step: int) -> str:
     return files.join(model_dir, f"{PREFIX}{step}")
 
 
-def step_of(path: str) -> int:
-    """Return the step that a checkpoint's path names."""
-    return int(path.rsplit("-", 1)[1])
-
-
 def listed(model_dir: str) -> list[str]:
-    """Return the names of the checkpoints in a directory, oldest first."""
+    """Return the names of the checkpoints in a directory, oldest first.
+
+    Where there is no list (the process ended while it wrote its first checkpoint, say) the files count.
+
+    Raises:
+        DataLossError: The list is something else.
+    """
     index = files.join(model_dir, INDEX)
     if not files.exists(index):
-        return []
+        return _found(model_dir)
     try:
-        content = json.loads(files.read_bytes(index))
-        names: list[str] = content["all_model_checkpoint_paths"]
-        return names if all(isinstance(name, str) for name in names) else []
+        names = json.loads(files.read_bytes(index))["all_model_checkpoint_paths"]
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise TypeError(f"all_model_checkpoint_paths is {names!r}")
     except (ValueError, KeyError, TypeError) as error:
         raise DataLossError(
-            f"{index} is not a list of checkpoints: {error}", hint="use another model_dir, or delete the file"
+            f"{index} is not a list of checkpoints: {error}",
+            hint="delete it (the newest checkpoint file counts then), or use another model_dir",
         ) from error
+    return names
+
+
+def _found(model_dir: str) -> list[str]:
+    """Return the names of the checkpoint files by step."""
+    numbers = []
+    for path in _matches(model_dir, f"{PREFIX}*{SUFFIX}"):
+        number = re.fullmatch(rf"{re.escape(PREFIX)}(\d+){re.escape(SUFFIX)}", re.split(r"[/\\]", path)[-1])
+        numbers += [int(number.group(1))] if number else []
+    return [f"{PREFIX}{number}" for number in sorted(numbers)]
+
+
+def _matches(model_dir: str, pattern: str) -> list[str]:
+    return files.list_matches(files.join(glob.escape(model_dir), pattern))
 
 
 def latest(model_dir: str) -> str | None:
@@ -71,24 +100,33 @@ def latest(model_dir: str) -> str | None:
     return files.join(model_dir, names[-1]) if names else None
 
 
+def remove_leftovers(model_dir: str) -> None:
+    """Remove what a process left that was killed while it wrote."""
+    for pattern in (f"{PREFIX}*{SUFFIX}.*.tmp", f"{INDEX}.*.tmp"):
+        for path in _matches(model_dir, pattern):
+            files.remove(path)
+
+
 def save(model_dir: str, checkpoint: Checkpoint, keep_max: int | None) -> str:
     """Write a checkpoint, list it, remove those that are too many, and return its path without suffix."""
     files.make_directory(model_dir)
+    names = listed(model_dir)
     path = path_of(model_dir, checkpoint.step)
-    metadata = {
-        "format": "np",
-        "estimators": json.dumps(
-            {"version": VERSION, "step": checkpoint.step, "input": checkpoint.input_state}, sort_keys=True
-        ),
+    arrays = {name: np.asarray(value, order="C") for name, value in checkpoint.arrays.items()}
+    content = {
+        "version": VERSION,
+        "step": checkpoint.step,
+        "input": checkpoint.input_state,
+        "settings": sorted(checkpoint.settings),
+        "crc32": _checksum(arrays),
     }
-    arrays = {name: np.ascontiguousarray(value) for name, value in checkpoint.values.items()}
+    metadata = {"format": "np", "estimators": json.dumps(content, sort_keys=True)}
     with files.atomic_writer(path + SUFFIX) as file:
         file.write(safetensors.numpy.save(arrays, metadata))
     name = f"{PREFIX}{checkpoint.step}"
-    names = [other for other in listed(model_dir) if other != name] + [name]
+    names = [other for other in names if other != name] + [name]
     dropped = names[:-keep_max] if keep_max else []
-    kept = names[len(dropped) :]
-    index = {"model_checkpoint_path": name, "all_model_checkpoint_paths": kept}
+    index = {"model_checkpoint_path": name, "all_model_checkpoint_paths": names[len(dropped) :]}
     with files.atomic_writer(files.join(model_dir, INDEX)) as file:
         file.write(json.dumps(index, indent=1).encode())
     for old in dropped:
@@ -96,58 +134,89 @@ def save(model_dir: str, checkpoint: Checkpoint, keep_max: int | None) -> str:
     return path
 
 
+def _checksum(arrays: Mapping[str, Array]) -> int:
+    """CRC-32 over names, dtypes, shapes and bytes, by name."""
+    crc = 0
+    for name in sorted(arrays):
+        array = arrays[name]
+        crc = zlib.crc32(f"{name} {array.dtype.str} {array.shape}".encode(), crc)
+        crc = zlib.crc32(np.ascontiguousarray(array).data, crc)
+    return crc
+
+
 def load(path: str) -> Checkpoint:
     """Read a checkpoint.
+
+    Args:
+        path: As `latest` gives it; the suffix may be there.
 
     Raises:
         NotFoundError: It is not there.
         DataLossError: It is truncated, corrupt, or something else.
     """
+    path = path.removesuffix(SUFFIX)
     name = path + SUFFIX
-    data = files.read_bytes(name)
     try:
-        values = safetensors.numpy.load(data)
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length])
-        content = json.loads(header["__metadata__"]["estimators"])
-        step, state, version = content["step"], content["input"], content["version"]
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise DataLossError(
-            f"{name} is not a complete checkpoint: {error}",
-            hint="delete it and its entry in the file 'checkpoint', or use another model_dir",
+        data = files.read_bytes(name)
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"there is no checkpoint {name}",
+            hint="check the path; if the file was removed, remove its entry in the file 'checkpoint' too",
         ) from error
-    if version != VERSION:
-        raise DataLossError(f"{name} has version {version}, and this package reads {VERSION}")
-    return Checkpoint(int(step), values, state)
+    hint = "delete it and its entry in the file 'checkpoint', or use another model_dir"
+    try:
+        arrays = safetensors.numpy.load(data)
+        length = int.from_bytes(data[:8], "little")
+        content = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["estimators"])
+        if content["version"] != VERSION:
+            raise DataLossError(
+                f"{name} has version {content['version']}, and {VERSION} is read here", hint=hint
+            )
+        if content["crc32"] != _checksum(arrays):
+            raise ValueError("its checksum is wrong")
+        settings = {key: arrays.pop(key) for key in content["settings"]}
+        step, state = content["step"], content["input"]
+        if int(arrays[GLOBAL_STEP]) != step:
+            raise ValueError(f"it says step {step}, and holds {arrays[GLOBAL_STEP]}")
+    except DataLossError:
+        raise
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise DataLossError(f"{name} is not a complete checkpoint: {error}", hint=hint) from error
+    return Checkpoint(step, arrays, state, settings, path)
 
 
-def check_structure(checkpoint: Checkpoint, variables: Sequence[Variable], path: str) -> None:
+WAY_OUT = "use another model_dir for a changed model, or build the model as it was"
+
+
+def check_structure(checkpoint: Checkpoint, variables: Sequence[Variable]) -> None:
     """Raise `InvalidArgumentError` unless the checkpoint holds the variables in their shapes and dtypes."""
-    way_out = "use another model_dir for a changed model, or build the model as it was"
     for variable in variables:
         value = checkpoint.values.get(variable.name)
         if value is None:
-            names = did_you_mean(variable.name, checkpoint.values)
+            names = did_you_mean(variable.name, sorted(checkpoint.values))
             raise InvalidArgumentError(
-                f"the checkpoint {path} has no variable {variable.name!r}, which the model needs with shape "
-                f"{variable.shape}; {names}",
-                hint=way_out,
+                f"the checkpoint {checkpoint.path} has no variable {variable.name!r}, which the model has "
+                f"with shape {variable.shape}; {names}",
+                hint=WAY_OUT,
             )
         if value.shape != variable.shape or value.dtype != variable.dtype:
             raise InvalidArgumentError(
-                f"variable {variable.name!r} has shape {value.shape} ({value.dtype}) in the checkpoint {path}, "
-                f"and {variable.shape} ({variable.dtype}) in the model",
-                hint=way_out,
+                f"variable {variable.name!r} has shape {value.shape} ({value.dtype}) in the checkpoint "
+                f"{checkpoint.path}, and {variable.shape} ({variable.dtype}) in the model",
+                hint=WAY_OUT,
             )
 
 
-def value_of(path: str, name: str) -> Array:
-    """Return one variable of a checkpoint.
+def check_all_used(checkpoint: Checkpoint, variables: Sequence[Variable]) -> None:
+    """Raise `InvalidArgumentError` if the checkpoint holds variables that the model has not."""
+    for name in _unused(checkpoint, variables):
+        raise InvalidArgumentError(
+            f"the checkpoint {checkpoint.path} has the variable {name!r} with shape "
+            f"{checkpoint.values[name].shape}, which the model has not",
+            hint=WAY_OUT,
+        )
 
-    Raises:
-        NotFoundError: It has no such variable.
-    """
-    values = load(path).values
-    if name not in values:
-        raise NotFoundError(f"the checkpoint {path} has no variable {name!r}", hint=did_you_mean(name, sorted(values)))
-    return values[name]
+
+def _unused(checkpoint: Checkpoint, variables: Sequence[Variable]) -> Iterator[str]:
+    known = {GLOBAL_STEP, *(variable.name for variable in variables)}
+    return (name for name in sorted(checkpoint.values) if name not in known)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import inspect
+import operator
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -11,16 +14,16 @@ from typing import Any, Self
 import numpy as np
 
 from dataflow.dataset import Dataset
-from dataflow.errors import InvalidArgumentError, did_you_mean
+from dataflow.errors import InvalidArgumentError, NotFoundError, SpecError, did_you_mean
 from dataflow.expr.tensor import Tensor
 from dataflow.options import INFINITE_CARDINALITY
 from estimators import checkpoint as checkpoints
 from estimators import loop
-from estimators.checkpoint import Checkpoint
+from estimators.checkpoint import GLOBAL_STEP, Checkpoint
 from estimators.graph.program import Program, Update, initial_values
 from estimators.graph.variable import Array, Variable, zeros
-from estimators.inputs import InputFn, call_input_fn, copied, hoist, replaced, symbolic_input
-from estimators.progress import ensure_logging, log
+from estimators.inputs import InputFn, SymbolicInput, call_input_fn, copied, hoist, replaced, symbolic_input
+from estimators.progress import ensure_logging, log, number
 from estimators.run_config import RunConfig
 from estimators.specs import EstimatorSpec, ModeKeys
 
@@ -44,24 +47,47 @@ class Estimator:
         config: A `RunConfig`.
 
     Raises:
-        InvalidArgumentError: `model_dir` and ``config.model_dir`` differ.
+        InvalidArgumentError: `model_dir` and ``config.model_dir`` differ, or `model_fn` has other arguments.
+
+    >>> from dataflow import Dataset
+    >>> from estimators.optimizers import Ftrl
+    >>> def model_fn(features, labels, mode):
+    ...     weight = Variable("weight", (1, 1))
+    ...     predictions = {"y": np.matmul(features["x"], weight.tensor)}
+    ...     if mode == ModeKeys.PREDICT:
+    ...         return EstimatorSpec(mode, predictions)
+    ...     loss = np.mean((predictions["y"] - labels) ** 2)
+    ...     return EstimatorSpec(mode, predictions, loss, Ftrl(0.5).minimize(loss))
+    >>> data = Dataset.from_tensor_slices(({"x": np.float32([[1], [2]])}, np.float32([[3], [6]]))).batch(2)
+    >>> estimator = Estimator(model_fn).train(data.repeat(), steps=200)
+    >>> [round(float(example["y"][0]), 2) for example in estimator.predict(data)]
+    [3.0, 6.0]
     """
 
     def __init__(
-        self, model_fn: Callable[..., EstimatorSpec], model_dir: str | None = None, config: RunConfig | None = None
+        self,
+        model_fn: Callable[..., EstimatorSpec],
+        model_dir: str | os.PathLike[str] | None = None,
+        config: RunConfig | None = None,
     ) -> None:
         ensure_logging()
+        if not isinstance(config, RunConfig | None):
+            raise SpecError(f"config must be a RunConfig, not {config!r}")
         config = config or RunConfig()
-        if model_dir is not None and config.model_dir is not None and model_dir != config.model_dir:
-            raise InvalidArgumentError(
-                f"model_dir is {model_dir!r} and config.model_dir {config.model_dir!r}", hint="give only one of them"
-            )
-        directory = model_dir or config.model_dir
-        if directory is None:
-            directory = tempfile.mkdtemp(prefix="estimator-")
-            log.warning("Using temporary folder as model directory: %s", directory)
+        if model_dir is not None:
+            model_dir = os.fspath(model_dir)
+            if config.model_dir not in (None, model_dir):
+                raise InvalidArgumentError(
+                    f"model_dir is {model_dir!r} and config.model_dir {config.model_dir!r}",
+                    hint="give only one of them",
+                )
+            config = config.replace(model_dir=model_dir)
+        self._arguments = _arguments(model_fn)
+        if config.model_dir is None:
+            config = config.replace(model_dir=tempfile.mkdtemp(prefix="estimator-"))
+            log.warning("Using temporary folder as model directory: %s", config.model_dir)
         self._model_fn = model_fn
-        self._config = config.replace(model_dir=str(directory))
+        self._config = config
         log.info("Using config: %s", self._config)
 
     @property
@@ -97,16 +123,14 @@ class Estimator:
         """
         if steps is not None and max_steps is not None:
             raise InvalidArgumentError("give steps or max_steps, not both")
-        for name, value in (("steps", steps), ("max_steps", max_steps)):
-            if value is not None and value <= 0:
-                raise InvalidArgumentError(f"{name} must be at least 1, not {value}")
+        steps, max_steps = _count("steps", steps), _count("max_steps", max_steps)
         found = self._load(None)
         start = found.step if found else 0
         if max_steps is not None and start >= max_steps:
             log.info("Skipping training since max_steps has already saved.")
             return self
         built = self._build(input_fn, ModeKeys.TRAIN)
-        values = self._values(built.program.variables, found)
+        values = self._values(built, found)
         train_op = built.spec.train_op
         assert train_op is not None
         train_loop = loop.TrainLoop(
@@ -118,12 +142,12 @@ class Estimator:
             self.model_dir,
             self._config,
             found.input_state if found else None,
-            {name: np.float32(value) for name, value in train_op.hyperparameters.items()},
+            {name: np.array(value, np.float32) for name, value in train_op.hyperparameters.items()},
         )
         loss = train_loop.run()
         if loss is None:
             log.warning("Training with an empty input: no step was done.")
-        log.info("Loss for final step: %s.", None if loss is None else np.float32(loss))
+        log.info("Loss for final step: %s.", None if loss is None else number(np.float32(loss)))
         return self
 
     def evaluate(
@@ -144,22 +168,27 @@ class Estimator:
         Returns:
             float32 values by metric, `loss` (the mean of the batches' losses) and `global_step` included.
             Without a checkpoint the model has its first values.
+
+        Raises:
+            InvalidArgumentError: `steps` is below 1, or None though the input is endless; the model has
+                changed since the checkpoint was written.
         """
-        if steps is not None and steps <= 0:
-            raise InvalidArgumentError(f"steps must be at least 1, not {steps}")
+        steps = _count("steps", steps)
         found = self._load(checkpoint_path)
         built = self._build(input_fn, ModeKeys.EVAL)
         if steps is None and built.dataset.cardinality() == INFINITE_CARDINALITY:
             raise InvalidArgumentError(
                 "the input of evaluate is endless", hint="give steps=, or leave out .repeat() in the input_fn"
             )
-        log.info("Starting evaluation%s", f" {name}" if name else "")
-        values = self._values(built.program.variables, found)
+        label = f" {name}" if name else ""
+        log.info("Starting evaluation%s at %s", label, _now())
+        values = self._values(built, found)
         metrics = dict(built.spec.eval_metric_ops)
         results = loop.evaluate(built.program, built.dataset, values, metrics, steps)
-        results[loop.GLOBAL_STEP] = np.int64(found.step if found else 0)
-        text = ", ".join(f"{key} = {results[key]}" for key in sorted(results))
-        log.info("Saving dict for global step %d: %s", results[loop.GLOBAL_STEP], text)
+        log.info("Finished evaluation%s at %s", label, _now())
+        results[GLOBAL_STEP] = np.int64(found.step if found else 0)
+        text = ", ".join(f"{key} = {number(results[key])}" for key in sorted(results))
+        log.info("Saving dict for global step %d: %s", results[GLOBAL_STEP], text)
         return results
 
     def predict(
@@ -176,11 +205,15 @@ class Estimator:
             predict_keys: Names of the predictions to give; default all.
             checkpoint_path: A path that `latest_checkpoint` returned; default the newest.
             yield_single_examples: One dict per example; else one per batch.
+
+        Raises:
+            InvalidArgumentError: There is no prediction of that name; the model has changed since the
+                checkpoint was written.
         """
         found = self._load(checkpoint_path)
         keys = [predict_keys] if isinstance(predict_keys, str) else predict_keys
         built = self._build(input_fn, ModeKeys.PREDICT, keys)
-        values = self._values(built.program.variables, found)
+        values = self._values(built, found)
         yield from loop.predict(built.program, built.dataset, values, yield_single_examples)
 
     # Checkpoints -----------------------------------------------------------------------------------
@@ -195,7 +228,7 @@ class Estimator:
         Raises:
             InvalidArgumentError: There is no checkpoint.
         """
-        return sorted(self._require().values)
+        return sorted(self._require().arrays)
 
     def get_variable_value(self, name: str) -> Array:
         """Return a variable of the newest checkpoint.
@@ -204,8 +237,13 @@ class Estimator:
             InvalidArgumentError: There is no checkpoint.
             NotFoundError: It has no such variable.
         """
-        self._require()
-        return checkpoints.value_of(self.latest_checkpoint() or "", name)
+        found = self._require()
+        if name not in found.arrays:
+            raise NotFoundError(
+                f"the checkpoint {found.path} has no variable {name!r}",
+                hint=did_you_mean(name, sorted(found.arrays)),
+            )
+        return found.arrays[name]
 
     def _require(self) -> Checkpoint:
         found = self._load(None)
@@ -223,11 +261,17 @@ class Estimator:
         dataset = call_input_fn(input_fn, mode=mode, config=self._config)
         source = symbolic_input(dataset, labels=mode != ModeKeys.PREDICT)
         log.info("Calling model_fn.")
-        spec = self._call_model_fn(source.features, source.labels, mode)
+        spec = self._call_model_fn(source, mode)
         log.info("Done calling model_fn.")
+        if mode == ModeKeys.TRAIN:
+            log.info("Create CheckpointSaverHook.")
         fetches = _fetches(spec, keys)
-        updates = spec.train_op.updates if spec.train_op else ()
-        ends = [*fetches.values(), *(u.value for u in updates), *(u.rows for u in updates if u.rows is not None)]
+        updates = spec.train_op.updates if spec.train_op and mode == ModeKeys.TRAIN else ()
+        ends = [
+            *fetches.values(),
+            *(u.value for u in updates),
+            *(u.rows for u in updates if u.rows is not None),
+        ]
         dataset, columns = hoist(dataset, source, ends)
         leaves, cut = replaced(ends, columns)
         values = iter(cut)
@@ -241,27 +285,70 @@ class Estimator:
         log.info("Graph was finalized.")
         return _Built(spec, program, dataset)
 
-    def _call_model_fn(self, features: Any, labels: Any, mode: str) -> EstimatorSpec:
-        available = {"features": copied(features), "labels": labels, "mode": mode, "config": self._config}
-        names = inspect.signature(self._model_fn).parameters
-        unknown = [name for name in names if name not in available]
-        if unknown:
-            raise InvalidArgumentError(f"model_fn has the argument {unknown[0]!r}", hint=did_you_mean(unknown[0], available))
-        spec = self._model_fn(**{name: value for name, value in available.items() if name in names})
+    def _call_model_fn(self, source: SymbolicInput, mode: str) -> EstimatorSpec:
+        available = {
+            "features": copied(source.features),
+            "labels": source.labels,
+            "mode": mode,
+            "config": self._config,
+        }
+        if source.labels is not None and "labels" not in self._arguments:
+            raise InvalidArgumentError("the input gives labels, and model_fn does not take any")
+        spec = self._model_fn(**{name: available[name] for name in self._arguments})
         if not isinstance(spec, EstimatorSpec):
-            raise InvalidArgumentError(f"model_fn must return an EstimatorSpec, and returned {spec!r}")
+            raise SpecError(f"model_fn must return an EstimatorSpec, and returned {spec!r}")
+        if spec.mode != mode:
+            raise InvalidArgumentError(
+                f"model_fn was called for mode {mode!r}, and its spec is for {spec.mode!r}"
+            )
         return spec
 
-    def _values(self, variables: Sequence[Variable], found: Checkpoint | None) -> dict[str, Array]:
+    def _values(self, built: _Built, found: Checkpoint | None) -> dict[str, Array]:
         """Return the arrays of the variables: from the checkpoint, or their first values."""
-        step = Variable(loop.GLOBAL_STEP, (), np.dtype(np.int64), zeros, False)
+        variables = [*built.program.variables, Variable(GLOBAL_STEP, (), np.dtype(np.int64), zeros, False)]
         if found is None:
-            return initial_values([*variables, step], self._config.tf_random_seed)
-        path = checkpoints.path_of(self.model_dir, found.step)
-        log.info("Restoring parameters from %s", path)
-        checkpoints.check_structure(found, variables, path)
-        names = [*(variable.name for variable in variables), loop.GLOBAL_STEP]
-        return {name: np.array(found.values[name]) for name in names}
+            values = initial_values(variables, self._config.tf_random_seed)
+        else:
+            log.info("Restoring parameters from %s", found.path)
+            checkpoints.check_structure(found, variables)
+            if built.spec.mode == ModeKeys.TRAIN:
+                checkpoints.check_all_used(found, variables)
+            values = {variable.name: np.array(found.values[variable.name]) for variable in variables}
+        log.info("Running local_init_op.")
+        log.info("Done running local_init_op.")
+        return values
+
+
+MODEL_FN_ARGUMENTS = ("features", "labels", "mode", "config")
+
+
+def _arguments(model_fn: Callable[..., EstimatorSpec]) -> list[str]:
+    """Return the names of what a model function asks for."""
+    if not callable(model_fn):
+        raise SpecError(f"model_fn must be a function, not {model_fn!r}")
+    names = list(inspect.signature(model_fn).parameters)
+    for name in names:
+        if name not in MODEL_FN_ARGUMENTS:
+            hint = did_you_mean(name, MODEL_FN_ARGUMENTS)
+            raise InvalidArgumentError(f"model_fn has the argument {name!r}", hint=hint)
+    if "features" not in names:
+        raise InvalidArgumentError("model_fn has no argument 'features'")
+    return names
+
+
+def _count(name: str, value: int | None) -> int | None:
+    """Return a number of steps as it is, or raise."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise SpecError(f"{name} must be an integer, not {value!r}")
+    if value <= 0:
+        raise InvalidArgumentError(f"{name} must be at least 1, not {value}")
+    return operator.index(value)
+
+
+def _now() -> str:
+    return datetime.datetime.now().isoformat(timespec="seconds")
 
 
 def _fetches(spec: EstimatorSpec, keys: Sequence[str] | None) -> dict[str, Tensor]:
@@ -269,7 +356,9 @@ def _fetches(spec: EstimatorSpec, keys: Sequence[str] | None) -> dict[str, Tenso
         predictions: Mapping[str, Tensor] = spec.predictions or {}
         unknown = [key for key in keys or () if key not in predictions]
         if unknown:
-            raise InvalidArgumentError(f"there is no prediction {unknown[0]!r}", hint=did_you_mean(unknown[0], predictions))
+            raise InvalidArgumentError(
+                f"there is no prediction {unknown[0]!r}", hint=did_you_mean(unknown[0], predictions)
+            )
         return {name: tensor for name, tensor in predictions.items() if keys is None or name in keys}
     assert spec.loss is not None
     fetches = {"loss": spec.loss}

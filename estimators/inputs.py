@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dataflow.dataset import Dataset
-from dataflow.errors import InvalidArgumentError, SpecError
+from dataflow.errors import InvalidArgumentError, SpecError, did_you_mean
 from dataflow.expr.function import Function, postorder
 from dataflow.expr.tensor import CONSTANT, PARAMETER, Tensor, parameter
 from dataflow.expr.user_function import UserFunction
@@ -26,13 +26,21 @@ InputFn = Callable[..., Any] | Dataset
 def call_input_fn(input_fn: InputFn, **available: Any) -> Dataset:
     """Return the dataset of an `input_fn`: a dataset itself, or a function that returns one.
 
-    The function may ask for `mode`, `params` and `config` by name.
+    The function may ask for `mode` and `config` by name.
+
+    Raises:
+        SpecError: It is neither, or returned something else.
+        InvalidArgumentError: It asks for something else.
     """
     if isinstance(input_fn, Dataset):
         return input_fn
     if not callable(input_fn):
         raise SpecError(f"input_fn must be a function or a Dataset, not {input_fn!r}")
-    names = inspect.signature(input_fn).parameters
+    parameters = inspect.signature(input_fn).parameters
+    names = [n for n, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    for name in names:
+        if name not in available and parameters[name].default is inspect.Parameter.empty:
+            raise InvalidArgumentError(f"input_fn asks for {name!r}", hint=did_you_mean(name, available))
     dataset = input_fn(**{name: value for name, value in available.items() if name in names})
     if not isinstance(dataset, Dataset):
         raise SpecError(
@@ -81,7 +89,9 @@ def copied(features: Any) -> Any:
     return dict(features) if isinstance(features, Mapping) else features
 
 
-def hoist(dataset: Dataset, source: SymbolicInput, outputs: Sequence[Tensor]) -> tuple[Dataset, tuple[Tensor, ...]]:
+def hoist(
+    dataset: Dataset, source: SymbolicInput, outputs: Sequence[Tensor]
+) -> tuple[Dataset, tuple[Tensor, ...]]:
     """Move what needs no variables into the dataset.
 
     Args:
@@ -103,11 +113,17 @@ def hoist(dataset: Dataset, source: SymbolicInput, outputs: Sequence[Tensor]) ->
     frontier: dict[tuple[int, int], Tensor] = {}
     used = [t for call in order if id(call) in trained for t in call.inputs] + list(outputs)
     for tensor in used:
-        if id(tensor.call) in fed and id(tensor.call) not in trained and tensor.call.primitive is not CONSTANT:
+        if (
+            id(tensor.call) in fed
+            and id(tensor.call) not in trained
+            and tensor.call.primitive is not CONSTANT
+        ):
             frontier[id(tensor.call), tensor.output] = tensor
     columns = tuple(frontier.values()) or source.leaves[:1]
     specs = tuple(TensorSpec(tensor.shape, tensor.dtype) for tensor in columns)
-    function = UserFunction(_model_inputs, dataset.element_spec, specs, "traced", Function(source.leaves, columns), verify=False)
+    function = UserFunction(
+        _model_inputs, dataset.element_spec, specs, "traced", Function(source.leaves, columns), verify=False
+    )
     return Dataset(Map(dataset.node, function)), columns
 
 
@@ -116,7 +132,9 @@ def _model_inputs(*_: Structure) -> Structure:
     raise AssertionError("the hoisted part of a model is run as a graph only")
 
 
-def replaced(tensors: Sequence[Tensor], columns: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+def replaced(
+    tensors: Sequence[Tensor], columns: Sequence[Tensor]
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Cut a graph at the columns; return their leaves, and the tensors over these leaves."""
     leaves = tuple(parameter(TensorSpec(column.shape, column.dtype)) for column in columns)
     cut = {(id(c.call), c.output): leaf for c, leaf in zip(columns, leaves, strict=True)}

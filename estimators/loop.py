@@ -5,30 +5,30 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from dataflow.block import Block, Column, Strings, edge_array
+from dataflow.block import Block, Column, Strings
 from dataflow.dataset import Dataset
-from dataflow.errors import DataflowError, StateError
+from dataflow.errors import DataflowError, InvalidArgumentError, StateError
 from dataflow.runtime.iterate import BlockIterator
+from dataflow.storage import files
 from estimators import checkpoint as checkpoints
-from estimators.checkpoint import Checkpoint
+from estimators.checkpoint import GLOBAL_STEP, Checkpoint
 from estimators.graph.program import Program
 from estimators.graph.variable import Array
+from estimators.interrupts import Interrupts
 from estimators.metrics.base import Metric
-from estimators.progress import log, progress_bar
+from estimators.progress import log, number, progress_bar
 from estimators.run_config import RunConfig
 
-GLOBAL_STEP = "global_step"
 STEPS_PER_CALL = 64
 """Most steps between two looks at clocks and signals."""
+SECONDS_PER_CALL = 0.1
+"""Where steps are slow, the looks come about so often."""
 
 
 class NanLossDuringTrainingError(DataflowError, RuntimeError):
@@ -45,36 +45,6 @@ def batches(block: Block) -> Iterator[list[Column]]:
             ]
 
 
-class Interrupts:
-    """Turns SIGINT and SIGTERM into a request to stop, while training runs in the main thread."""
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._previous: dict[int, Any] = {}
-
-    def __enter__(self) -> Interrupts:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._note)
-        return self
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt  # asked twice: do not wait for the step
-        self.received = number
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def end_process(self) -> None:
-        """After a signal and the last checkpoint, end as the signal wanted."""
-        if self.received == signal.SIGINT:
-            raise KeyboardInterrupt
-        if self.received is not None:
-            raise SystemExit(128 + self.received)
-
-
 @dataclasses.dataclass
 class TrainLoop:
     """One call of `train`.
@@ -82,13 +52,13 @@ class TrainLoop:
     Args:
         program: Fetches `loss` and updates the variables.
         dataset: Columns for the program.
-        values: Arrays by variable name; changed in place.
+        values: Arrays by variable name; they change.
         start_step: The global step to begin with.
         last_step: Stop there; None: at the end of the input.
         model_dir: Where to save.
         config: When to save, log and show.
         input_state: Position of the input to go on from, or None.
-        extra: More arrays to keep in checkpoints.
+        settings: Numbers to keep in checkpoints for readers.
     """
 
     program: Program
@@ -99,23 +69,28 @@ class TrainLoop:
     model_dir: str
     config: RunConfig
     input_state: Any
-    extra: dict[str, Array]
+    settings: Mapping[str, Array]
+    step: int = dataclasses.field(init=False)
+    loss: float | None = dataclasses.field(init=False, default=None)
+    _saved: int = dataclasses.field(init=False, default=-1)
+    """The step of the last checkpoint."""
+    _logged: tuple[int, float] | None = dataclasses.field(init=False, default=None)
+    """Step and time of the last log line."""
 
     def run(self) -> float | None:
         """Train; return the loss of the last step, None if there was none."""
         self.step = self.start_step
-        self.loss: float | None = None
-        self.saved_step = -1
+        checkpoints.remove_leftovers(self.model_dir)
         blocks = self._open_input()
         try:
             with Interrupts() as interrupts:
                 self._save(blocks.state())
                 self._train(blocks, interrupts)
-                stopped = interrupts.received is not None
-                if stopped:
-                    log.info("Stopped by %s.", signal.Signals(interrupts.received or 0).name)
-                if self.saved_step != self.step or not stopped:
-                    self._save(blocks.state() if stopped else None, repeated=not stopped)
+                if interrupts.received is None:
+                    self._save(None)
+                else:
+                    log.info("Stopped by %s.", interrupts.name)
+                    self._save(blocks.state())
             interrupts.end_process()
         finally:
             blocks.close()
@@ -135,38 +110,36 @@ class TrainLoop:
 
     def _train(self, blocks: BlockIterator, interrupts: Interrupts) -> None:
         config = self.config
-        started = logged_at = saved_at = time.monotonic()
-        logged_step = self.step
+        saved_at = time.monotonic()
+        steps = 1
         with progress_bar("train", self.step, self.last_step, config.progress) as bar:
             while interrupts.received is None:
-                wanted = self._steps_to_next_event()
+                began = time.monotonic()
+                wanted = self._steps_to_next_event(steps)
                 block = blocks.read(wanted) if wanted else None
                 if block is None:
                     break
                 before = self.step
                 for columns in batches(block):
-                    if self._logs(self.step):
-                        self._run_step(columns)
-                        now = time.monotonic()
-                        self._log(self.step - 1, self.step - 1 - logged_step, now - logged_at)
-                        logged_at, logged_step = now, self.step - 1
-                    else:
-                        self._run_step(columns)
-                bar.update(self.step - before)
+                    self._run_step(columns)
+                now = time.monotonic()
+                steps = (
+                    min(2 * steps, STEPS_PER_CALL) if now - began < SECONDS_PER_CALL else max(steps // 2, 1)
+                )
                 bar.set_postfix_str(f"loss={self.loss:.4g}", refresh=False)
-                due = config.save_checkpoints_steps and (self.step - self.start_step) % config.save_checkpoints_steps == 0
-                secs = config.save_checkpoints_secs
-                if due or (secs is not None and time.monotonic() - saved_at >= secs):
+                bar.update(self.step - before)
+                every, secs = config.save_checkpoints_steps, config.save_checkpoints_secs
+                due = every is not None and (self.step - self.start_step) % every == 0
+                if due or (secs is not None and now - saved_at >= secs):
                     self._save(blocks.state())
                     saved_at = time.monotonic()
-        if self.step > self.start_step:
-            log.info("%d steps in %.1f seconds.", self.step - self.start_step, time.monotonic() - started)
 
-    def _steps_to_next_event(self) -> int:
+    def _steps_to_next_event(self, steps: int) -> int:
         """Steps that may run before something else is due."""
-        steps = STEPS_PER_CALL if self.last_step is None else min(STEPS_PER_CALL, self.last_step - self.step)
         every = self.config.save_checkpoints_steps
-        return max(0, min(steps, every - (self.step - self.start_step) % every) if every else steps)
+        if self.last_step is not None:
+            steps = min(steps, self.last_step - self.step)
+        return min(steps, every - (self.step - self.start_step) % every) if every else steps
 
     def _run_step(self, columns: Sequence[Column]) -> None:
         loss = float(self.program.run(columns, self.values)["loss"])
@@ -176,32 +149,39 @@ class TrainLoop:
                 hint="look for NaN in features and labels, or use a smaller learning rate",
             )
         self.loss = loss
+        every = self.config.log_step_count_steps
+        if every is not None and (self.step - self.start_step) % every == 0:
+            self._log(loss)
         self.step += 1
         self.values[GLOBAL_STEP][...] = self.step
 
-    def _logs(self, step: int) -> bool:
-        every = self.config.log_step_count_steps
-        return every is not None and (step - self.start_step) % every == 0
+    def _log(self, loss: float) -> None:
+        now, text = time.monotonic(), number(np.float32(loss))
+        if self._logged is None:
+            log.info("loss = %s, step = %d", text, self.step)
+        else:
+            seconds = now - self._logged[1]
+            log.info("global_step/sec: %g", (self.step - self._logged[0]) / max(seconds, 1e-9))
+            log.info("loss = %s, step = %d (%.3f sec)", text, self.step, seconds)
+        self._logged = self.step, now
 
-    def _log(self, step: int, steps: int, seconds: float) -> None:
-        value = np.float32(self.loss or 0.0)
-        if not steps:
-            log.info("loss = %s, step = %d", value, step)
-            return
-        log.info("global_step/sec: %g", steps / max(seconds, 1e-9))
-        log.info("loss = %s, step = %d (%.3f sec)", value, step, seconds)
-
-    def _save(self, input_state: Any, *, repeated: bool = False) -> None:
-        """Write a checkpoint; `repeated` replaces one of the same step to mark the end of the run."""
-        if not (repeated and self.saved_step == self.step):
-            log.info("Saving checkpoints for %d into %s.", self.step, checkpoints.files.join(self.model_dir, "model.ckpt"))
-        content = Checkpoint(self.step, {**self.values, **self.extra}, input_state)
+    def _save(self, input_state: Any) -> None:
+        """Write a checkpoint; a second one of a step replaces the first without a word."""
+        said = log.info if self._saved != self.step else log.debug
+        said("Calling checkpoint listeners before saving checkpoint %d...", self.step)
+        said("Saving checkpoints for %d into %s.", self.step, files.join(self.model_dir, "model.ckpt"))
+        content = Checkpoint(self.step, self.values, input_state, self.settings)
         checkpoints.save(self.model_dir, content, self.config.keep_checkpoint_max)
-        self.saved_step = self.step
+        self._saved = self.step
+        said("Calling checkpoint listeners after saving checkpoint %d...", self.step)
 
 
 def evaluate(
-    program: Program, dataset: Dataset, values: dict[str, Array], metrics: dict[str, Metric], steps: int | None
+    program: Program,
+    dataset: Dataset,
+    values: dict[str, Array],
+    metrics: dict[str, Metric],
+    steps: int | None,
 ) -> dict[str, Any]:
     """Return the metrics over `steps` batches, or over all.
 
@@ -209,20 +189,22 @@ def evaluate(
     """
     sums = {name: metric.zero() for name, metric in metrics.items()}
     losses, count = 0.0, 0
-    blocks = dataset.blocks()
-    try:
-        while (steps is None or count < steps) and (
-            block := blocks.read(STEPS_PER_CALL if steps is None else min(STEPS_PER_CALL, steps - count))
-        ) is not None:
+    with contextlib.closing(dataset.blocks()) as blocks:
+        while steps is None or count < steps:
+            block = blocks.read(STEPS_PER_CALL if steps is None else min(STEPS_PER_CALL, steps - count))
+            if block is None:
+                break
             for columns in batches(block):
                 fetched = program.run(columns, values)
                 losses, count = losses + float(fetched["loss"]), count + 1
                 for name, metric in metrics.items():
                     arrays = [fetched[f"{name}/{i}"] for i in range(len(metric.inputs))]
                     sums[name] += metric.update(*arrays)
-    finally:
-        blocks.close()
-    results: dict[str, Any] = {name: np.float32(metric.result(sums[name])) for name, metric in metrics.items()}
+                if steps is not None and (count % max(1, steps // 10) == 0 or count == steps):
+                    log.info("Evaluation [%d/%d]", count, steps)
+    results: dict[str, Any] = {
+        name: np.float32(metric.result(sums[name])) for name, metric in metrics.items()
+    }
     results["loss"] = np.float32(losses / count if count else 0.0)
     return results
 
@@ -230,15 +212,32 @@ def evaluate(
 def predict(
     program: Program, dataset: Dataset, values: dict[str, Array], single: bool
 ) -> Iterator[dict[str, Any]]:
-    """Yield the fetches of each example, or of each batch."""
-    blocks = dataset.blocks()
-    with contextlib.closing(blocks):
+    """Yield the fetches of each example, or of each batch.
+
+    Raises:
+        InvalidArgumentError: Examples are wanted, and predictions differ in their first dimension.
+    """
+    with contextlib.closing(dataset.blocks()) as blocks:
         while (block := blocks.read(STEPS_PER_CALL)) is not None:
             for columns in batches(block):
-                fetched = {n: edge_array(v) for n, v in program.run(columns, values).items()}
+                fetched = {name: _plain(value) for name, value in program.run(columns, values).items()}
                 if not single:
                     yield fetched
                     continue
-                for i in range(len(next(iter(fetched.values())))):
+                for i in range(_examples(fetched)):
                     yield {name: array[i] for name, array in fetched.items()}
 
+
+def _plain(value: Any) -> Array:
+    return value.to_numpy() if isinstance(value, Strings) else np.asarray(value)
+
+
+def _examples(fetched: Mapping[str, Array]) -> int:
+    shapes = {name: array.shape for name, array in fetched.items()}
+    sizes = {shape[0] if shape else -1 for shape in shapes.values()}
+    if len(sizes) > 1 or -1 in sizes:
+        raise InvalidArgumentError(
+            f"predictions have no common number of examples: their shapes are {shapes}",
+            hint="give yield_single_examples=False, or choose some with predict_keys",
+        )
+    return sizes.pop()

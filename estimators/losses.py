@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import cast
 
 import numpy as np
 
@@ -15,6 +16,9 @@ class Reduction(enum.StrEnum):
     """How the losses l of a batch, with weights w, become the loss that is trained.
 
     `SUM_OVER_BATCH_SIZE` is sum(w l) / (number of losses), `SUM` is sum(w l).
+
+    >>> Reduction("sum").name
+    'SUM'
     """
 
     SUM = "sum"
@@ -45,5 +49,4 @@ def reduce_loss(losses: Tensor, weights: Tensor | None, reduction: Reduction) ->
 
 def squared_error(labels: Tensor, predictions: Tensor) -> Tensor:
     """(prediction - label)^2."""
-    result: Tensor = np.square(predictions - labels)
-    return result
+    return cast("Tensor", np.square(predictions - labels))

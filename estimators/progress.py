@@ -8,19 +8,47 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 from tqdm.std import tqdm
 
 log = logging.getLogger("estimators")
 
 
+class _StandardError(logging.StreamHandler[Any]):
+    """Writes to what `sys.stderr` is at the time, unless the program has set logging up meanwhile."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+        self.setFormatter(logging.Formatter("%(levelname)s:%(name)s:%(message)s"))
+        self.addFilter(lambda _: not logging.getLogger().handlers)
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: Any) -> None:
+        raise AttributeError("the stream is always sys.stderr")
+
+
 def ensure_logging() -> None:
     """Show log lines on stderr unless the program has set logging up itself."""
     if not log.hasHandlers():
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(levelname)s:%(name)s:%(message)s"))
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)
+        log.addHandler(_StandardError())
+        if log.level == logging.NOTSET:
+            log.setLevel(logging.INFO)
+
+
+def number(value: Any) -> str:
+    """Return a number as tf.estimator prints it: the shortest text that gives the same value.
+
+    >>> number(np.float32(1548333.4)), number(np.float32(9290000)), number(np.float32(1e-5))
+    ('1548333.4', '9290000.0', '1e-05')
+    """
+    if isinstance(value, np.floating) and 1e-4 <= abs(value) < 1e16:
+        return np.format_float_positional(value, trim="0")
+    return str(value)
 
 
 def interactive() -> bool:
@@ -30,11 +58,16 @@ def interactive() -> bool:
 
 def _bar_class() -> Any:
     if "ipykernel" in sys.modules:
-        with contextlib.suppress(ImportError):  # without ipywidgets the plain bar does
-            from tqdm.notebook import tqdm_notebook
+        from tqdm.notebook import IProgress, tqdm_notebook
 
+        if IProgress is not None:  # without ipywidgets the plain bar does
             return tqdm_notebook
     return tqdm
+
+
+def _writes_to_console(logger: logging.Logger) -> bool:
+    streams = (getattr(handler, "stream", None) for handler in logger.handlers)
+    return any(stream is not None and stream in (sys.stdout, sys.stderr) for stream in streams)
 
 
 @contextlib.contextmanager
@@ -50,7 +83,10 @@ def progress_bar(description: str, done: int, total: int | None, show: bool | No
     wanted = interactive() if show is None else show
     with contextlib.ExitStack() as stack:
         if wanted:
-            stack.enter_context(logging_redirect_tqdm([log]))
+            loggers = [logger for logger in (log, logging.getLogger()) if _writes_to_console(logger)]
+            stack.enter_context(logging_redirect_tqdm(loggers))
         yield stack.enter_context(
-            _bar_class()(desc=description, initial=done, total=total, disable=not wanted, unit="step", leave=True)
+            _bar_class()(
+                desc=description, initial=done, total=total, disable=not wanted, unit="step", leave=True
+            )
         )

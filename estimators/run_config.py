@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
+import os
 from typing import Any, Self
 
-from dataflow.errors import InvalidArgumentError
+from dataflow.errors import InvalidArgumentError, did_you_mean
 
-UNSET = -1
+DEFAULT: Any = object()
+"""Stands for an argument that was not given."""
+
+LOWEST = {
+    "tf_random_seed": 0,
+    "save_checkpoints_steps": 1,
+    "save_checkpoints_secs": 0,
+    "keep_checkpoint_max": 0,
+    "log_step_count_steps": 1,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,37 +44,46 @@ class RunConfig:
 
     model_dir: str | None = None
     tf_random_seed: int | None = None
-    save_checkpoints_steps: int | None = UNSET
-    save_checkpoints_secs: float | None = UNSET
+    save_checkpoints_steps: int | None = DEFAULT
+    save_checkpoints_secs: float | None = DEFAULT
     keep_checkpoint_max: int | None = 5
     log_step_count_steps: int | None = 100
     progress: bool | None = None
 
     def __post_init__(self) -> None:
         steps, secs = self.save_checkpoints_steps, self.save_checkpoints_secs
-        given = [value for value in (steps, secs) if value not in (None, UNSET)]
-        if len(given) == 2:
-            raise InvalidArgumentError("give save_checkpoints_steps or save_checkpoints_secs, not both")
-        if steps == UNSET:
+        if steps is DEFAULT:
             object.__setattr__(self, "save_checkpoints_steps", None)
-        if secs == UNSET:
-            object.__setattr__(self, "save_checkpoints_secs", 600 if steps == UNSET else None)
+        if secs is DEFAULT:
+            object.__setattr__(self, "save_checkpoints_secs", 600 if steps is DEFAULT else None)
+        if self.save_checkpoints_steps is not None and self.save_checkpoints_secs is not None:
+            raise InvalidArgumentError("give save_checkpoints_steps or save_checkpoints_secs, not both")
+        if self.model_dir is not None:
+            object.__setattr__(self, "model_dir", os.fspath(self.model_dir))
         if self.model_dir == "":
             raise InvalidArgumentError("model_dir must not be empty")
-        lowest = {"save_checkpoints_steps": 1, "save_checkpoints_secs": 0, "keep_checkpoint_max": 0, "log_step_count_steps": 1}
-        for name, low in lowest.items():
+        for name, low in LOWEST.items():
             value = getattr(self, name)
-            if value is not None and value < low:
-                raise InvalidArgumentError(f"{name} must be at least {low} or None, not {value}")
-        if self.tf_random_seed is not None and not isinstance(self.tf_random_seed, int):
-            raise InvalidArgumentError(f"tf_random_seed must be an integer, not {self.tf_random_seed!r}")
+            integer = not name.endswith("secs")
+            kind: Any = numbers.Integral if integer else numbers.Real
+            good = isinstance(value, kind) and not isinstance(value, bool) and value >= low
+            if value is not None and not good:
+                what = "an integer" if integer else "a number"
+                raise InvalidArgumentError(f"{name} must be None or {what} of at least {low}, not {value!r}")
 
     def replace(self, **changes: Any) -> Self:
         """Return the settings with changes; setting one save_checkpoints clears the other.
 
+        Raises:
+            InvalidArgumentError: There is no such setting, or its value is out of range.
+
         >>> RunConfig().replace(save_checkpoints_steps=5).save_checkpoints_secs is None
         True
         """
+        names = [field.name for field in dataclasses.fields(self)]
+        for name in changes:
+            if name not in names:
+                raise InvalidArgumentError(f"RunConfig has no {name!r}", hint=did_you_mean(name, names))
         for name, other in (
             ("save_checkpoints_steps", "save_checkpoints_secs"),
             ("save_checkpoints_secs", "save_checkpoints_steps"),

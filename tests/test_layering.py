@@ -14,14 +14,16 @@ ROOT = Path(__file__).parents[1]
 
 # Low to high. A module imports from its own layer or a lower one; dataflow/__init__.py from any.
 LAYERS = [
+    {"kernels"},
     {"errors", "origin", "spec", "block", "options"},
-    {"kernels", "storage", "csv_format"},
+    {"storage", "csv_format", "store", "seeds"},
     {"expr"},
-    {"plan"},
-    {"runtime"},
+    {"reduction"},
+    {"plan", "runtime"},
     {"sources", "transforms"},
     {"rewrites"},
     {"dataset"},
+    {"readers"},
     {"testing"},
 ]
 
@@ -131,6 +133,7 @@ def test_reserved_libraries_stay_in_their_place(name):
 def test_only_storage_opens_files(name):
     calls = [node for node in ast.walk(MODULES[name]) if isinstance(node, ast.Call)]
     called = [(call.lineno, ast.unparse(call.func)) for call in calls]
+    called = [c for c in called if not c[1].startswith("files.")]  # dataflow.storage.files
     assert [c for c in called if c[1] in OPENING or c[1].split(".")[-1] in OPENING_METHODS] == []
 
 

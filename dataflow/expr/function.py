@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from dataflow.block import Strings
+from dataflow.errors import DataflowError, InvalidArgumentError
 from dataflow.expr.tensor import CONSTANT, Call, Tensor, as_value, plain_value
 
 
@@ -104,7 +105,7 @@ class Function:
                 elif not all(step.batched):
                     pairs = zip(arguments, step.batched, strict=True)
                     arguments = [a if f else broadcast_rows(a, rows) for a, f in pairs]
-            result = step.call.primitive.compute(int(has_lead), *arguments, **step.call.attributes)
+            result = _compute(step.call, has_lead, arguments)
             results.append(result if isinstance(result, tuple) else (result,))
         if lead == 0:
             return [results[number][output] for number, output in places]
@@ -141,6 +142,34 @@ class Function:
         return Function(
             first.parameters, self.substitute(dict(zip(self.parameters, first.outputs, strict=True)))
         )
+
+
+def _compute(call: Call, has_lead: bool, arguments: Sequence[Any]) -> Any:
+    """Run one kernel; an error says which call failed, and on which line it was written."""
+    try:
+        return call.primitive.compute(int(has_lead), *arguments, **call.attributes)
+    except DataflowError as error:
+        error.call = call
+        raise
+    except Exception as cause:
+        failed = InvalidArgumentError(
+            f"{call.primitive.name} failed with {type(cause).__name__}: {cause}, at {call.line}"
+        )
+        failed.call = call
+        raise failed from cause
+
+
+def depends_on(tensor: Tensor, call: Call, output: int) -> bool:
+    """Tell whether a tensor is computed from one result of a call."""
+    stack, seen = [tensor], set()
+    while stack:
+        item = stack.pop()
+        if item.call is call and item.output == output:
+            return True
+        if (id(item.call), item.output) not in seen:
+            seen.add((id(item.call), item.output))
+            stack.extend(item.call.inputs)
+    return False
 
 
 def _align(arguments: list[Any], flags: Sequence[bool]) -> list[Any]:

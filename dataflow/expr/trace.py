@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from dataflow.errors import DataflowError, InvalidArgumentError, SpecError, TraceError
 from dataflow.expr.function import Function
 from dataflow.expr.tensor import Tensor, as_tensor, parameter
@@ -44,13 +46,15 @@ def trace(function: Callable[..., Any], element_spec: Structure) -> Traced:
     try:
         result = call_with_element(function, pack(element_spec, leaves))
     except TraceError as error:
-        raise error.in_stage(failing_line(error) or "unknown line") from None
-    except (DataflowError, KeyError, NameError):
+        raise error.in_stage(failing_line(error)) from None
+    except KeyError as error:
+        if not any(isinstance(key, Tensor) for key in error.args):
+            raise
+        raise TraceError("a symbolic tensor cannot be looked up in a dict").in_stage(failing_line(error)) from error
+    except (DataflowError, NameError):
         raise
     except Exception as error:
-        raise TraceError(f"{type(error).__name__}: {error}").in_stage(
-            failing_line(error) or "unknown line"
-        ) from error
+        raise TraceError(f"{type(error).__name__}: {error}").in_stage(failing_line(error)) from error
     outputs = map_structure(_output, pack_lists(result))
     tensors = tuple(flatten(outputs))
     return Traced(Function(tuple(leaves), tensors), map_structure(lambda tensor: tensor.spec, outputs))
@@ -59,7 +63,8 @@ def trace(function: Callable[..., Any], element_spec: Structure) -> Traced:
 def _output(value: Any) -> Tensor:
     if value is None:
         raise InvalidArgumentError("the function returned None", hint="return the new element")
-    return as_tensor(value)
+    # a component has a dtype of its own: a Python number would adapt to what a later stage adds to it
+    return as_tensor(np.asarray(value) if isinstance(value, bool | int | float) else value)
 
 
 def pack_lists(result: Any) -> Structure:

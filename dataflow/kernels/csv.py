@@ -13,10 +13,9 @@ that a whole block can always be loaded. No kernel reads or writes outside its a
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,14 +27,17 @@ from dataflow.kernels.jit import kernel
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]
+Int: TypeAlias = int | np.int64
 U = np.uint64
-F = TypeVar("F", bound=Callable[..., Any])
 
 BLOCK = 64
 DONE, FULL, BAD = 0, 1, 2
 """Why a scanner stopped: end of input, no room for more rows, or a record that needs a closer look."""
 
-_LF, _CR, _QUOTE, _MINUS, _PLUS, _POINT = 10, 13, 34, 45, 43, 46
+# NumPy's ints, because Numba compiles a kernel anew for each Python constant that it is called with.
+_LF, _CR, _QUOTE, _0 = np.int64(10), np.int64(13), np.int64(34), np.int64(0)
+_MINUS, _PLUS, _POINT = np.int64(45), np.int64(43), np.int64(46)
+_INF, _NAN = 0x696E66, 0x6E616E
 _NONE, _ONE, _BYTE = U(0), U(1), U(8)
 _ALL = U(0xFFFFFFFFFFFFFFFF)
 _LOW32, _32, _63 = U(0xFFFFFFFF), U(32), U(63)
@@ -48,6 +50,9 @@ _EACH_OVER_9 = U(0x7676767676767676)
 
 _LEAST_POWER, _MOST_POWER = -342, 308
 """Below and above these powers of ten every number of 19 digits is zero or infinite, in float64 too."""
+
+
+_NO_EXPONENT = 1 << 41
 
 
 def _powers_of_five() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], Ints]:
@@ -77,7 +82,7 @@ _FIVES = np.array([5**power for power in range(28)], U)
 # --- machine instructions that Numba has no name for, each with its plain twin ---
 
 
-def equal64(data: Bytes, offset: int, byte: int) -> np.uint64:
+def equal64(data: Bytes, offset: int, byte: Int) -> np.uint64:
     """Return a mask of the bytes of ``data[offset:offset + 64]`` that equal `byte`; bit 0 is the first."""
     return U(sum(1 << k for k in range(64) if data[offset + k] == byte))
 
@@ -165,22 +170,11 @@ overload(put_word)(lambda data, offset, value: lambda data, offset, value: _put_
 overload(trailing_zeros)(lambda value: lambda value: _trailing_zeros_op(value))
 
 
-def _inlined(function: F) -> F:
-    """Make Numba put the function into its callers; a call would count references to its arrays."""
-
-    def choose(*_: Any) -> F:
-        return function
-
-    choose.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    overload(function, inline="always")(choose)
-    return function
-
-
 # --- scanners ---
 
 
-@_inlined
-def _find(data: Bytes, offset: int, skip: np.uint64, keep: np.uint64, byte: int) -> np.uint64:
+@kernel
+def _find(data: Bytes, offset: int, skip: np.uint64, keep: np.uint64, byte: Int) -> np.uint64:
     """Return a mask of the bytes that equal `byte`, without the first `skip` and those not to `keep`."""
     return (equal64(data, offset, byte) >> skip) & keep
 
@@ -392,61 +386,78 @@ def _eight_digits(digits: np.uint64) -> np.uint64:
     return (fours * U(10000 << 32 | 1)) >> _32
 
 
-@_inlined
-def _short_decimal(low: np.uint64, high: np.uint64, size: int) -> int:
-    """Read at most 16 digits and at most one point: the last `size` bytes, 1 to 16, of two words.
+@kernel
+def _point(digits: np.uint64) -> int:
+    """Return where the byte of the first point begins, in bits, or -1; for bytes ``^ _EACH_ZERO``."""
+    others = digits ^ _EACH_POINT
+    found = (others - _EACH_1) & ~others & _EACH_80
+    return trailing_zeros(found) - 7 if found != _NONE else -1
 
-    Returns:
-        The digits as an integer times 32, plus 0 without a point, else 1 + the number of digits after
-        it; -1 for any other text.
+
+@kernel
+def short_numbers(
+    data: Bytes, spans: Ints, rows: int, width: int, column: int, quote: int, other: int, out: Ints
+) -> None:
+    """Read the fields of a column that are at most 16 digits, at most one point, and perhaps a minus.
+
+    Args:
+        data: The text.
+        spans: Where the fields are, ``[rows, width]``.
+        rows: Number of rows.
+        width: Number of fields of a row.
+        column: Which field to read.
+        quote: A field that starts with this byte ends with it, and both are left out; -1 for none.
+        other: Leave out the fields of this size.
+        out: Receives a packed number for each row: the digits as one integer times 64, plus 32 with a
+            minus, plus 1 + the number of digits after the point if there is one. It is -2 for an empty
+            field, and -1 for any other text.
     """
-    high ^= _EACH_ZERO
-    if size > 8:
-        low = (low ^ _EACH_ZERO) & (_ALL << U(8 * (16 - size)))
-    else:
-        low = _NONE
-        high &= _ALL << U(8 * (8 - size))
-    # The lowest bit of `found` is in the byte of the first point; the bytes below move up over it.
-    scale = 0
-    other = high ^ _EACH_POINT
-    found = (other - _EACH_1) & ~other & _EACH_80
-    if found != _NONE:
-        bits = trailing_zeros(found) - 7
-        above = _ALL << U(bits)
-        high = (high & (above << _BYTE)) | ((high & ~above) << _BYTE) | (low >> U(56))
-        low <<= _BYTE
-        scale = 8 - (bits >> 3)
-    elif size > 8:
-        other = low ^ _EACH_POINT
-        found = (other - _EACH_1) & ~other & _EACH_80
-        if found != _NONE:
-            bits = trailing_zeros(found) - 7
+    for row in range(rows):
+        span = spans[row * width + column]
+        start, stop = span >> 32, span & 0xFFFFFFFF
+        out[row] = -2 if start == stop else -1
+        if start >= stop or stop - start == other:
+            continue
+        first = data[start]
+        if first == quote:
+            start, stop = start + 1, stop - 1
+            first = data[start]
+            if stop - start == other:
+                continue
+        negative = first == _MINUS
+        size = stop - start - int(negative)
+        if size <= 0 or size > 16:
+            continue
+        # The bytes of the field end the two words, the last digit on top; before them come zeros.
+        if stop >= 16:
+            low, high = word(data, stop - 16), word(data, stop - 8)
+        elif stop > 8:
+            low, high = word(data, 0), word(data, 8)
+            low, high = low << U(128 - 8 * stop), (high << U(128 - 8 * stop)) | (low >> U(8 * stop - 64))
+        else:
+            low, high = _NONE, word(data, 0) << U(64 - 8 * stop)
+        if size > 8:
+            low = (low ^ _EACH_ZERO) & (_ALL << U(8 * (16 - size)))
+            high ^= _EACH_ZERO
+        else:
+            low = _NONE
+            high = (high ^ _EACH_ZERO) & (_ALL << U(8 * (8 - size)))
+        scale, bits = 0, _point(high)
+        if bits >= 0:  # the bytes below the point move up over it
             above = _ALL << U(bits)
-            low = (low & (above << _BYTE)) | ((low & ~above) << _BYTE)
-            scale = 16 - (bits >> 3)
-    if (((high + _EACH_OVER_9) | high | (low + _EACH_OVER_9) | low) & _EACH_80) != _NONE:
-        return -1
-    if size == 1 and scale != 0:
-        return -1
-    return int(np.int64((_eight_digits(low) * U(100000000) + _eight_digits(high)) << U(5))) + scale
-
-
-@_inlined
-def _short_float(data: Bytes, start: int, stop: int, narrow: bool) -> float:
-    """Convert ``data[start:stop]`` (not empty) if it is short and its rounding is certain; NaN if not."""
-    if stop < 16:
-        return math.nan
-    negative = data[start] == _MINUS
-    size = stop - start - int(negative)
-    if size <= 0 or size > 16:
-        return math.nan
-    short = _short_decimal(word(data, stop - 16), word(data, stop - 8), size)
-    if short < 0 or short >= (1 << 58):
-        return math.nan
-    value = float(short >> 5) / _SCALES[short & 31]
-    if narrow and np.float64(value).view(np.int64) & 0x1FFFFFFF == 0x10000000:
-        return math.nan  # the middle between two float32: to round once more could err there, nowhere else
-    return -value if negative else value
+            high = (high & (above << _BYTE)) | ((high & ~above) << _BYTE) | (low >> U(56))
+            low <<= _BYTE
+            scale = 8 - (bits >> 3)
+        elif size > 8:
+            bits = _point(low)
+            if bits >= 0:
+                above = _ALL << U(bits)
+                low = (low & (above << _BYTE)) | ((low & ~above) << _BYTE)
+                scale = 16 - (bits >> 3)
+        wrong = ((high + _EACH_OVER_9) | high | (low + _EACH_OVER_9) | low) & _EACH_80
+        if wrong == _NONE and not (size == 1 and scale != 0):
+            digits = _eight_digits(low) * U(100000000) + _eight_digits(high)
+            out[row] = np.int64(digits << U(6)) + (int(negative) << 5) + scale
 
 
 @kernel
@@ -458,7 +469,7 @@ def _product(a: np.uint64, b: np.uint64) -> tuple[np.uint64, np.uint64]:
 
 
 @kernel
-def _round(digits: np.uint64, power: int, exponent: int, bits: int, lowest: int) -> float:
+def _round(digits: np.uint64, power: Int, exponent: int, bits: int, lowest: int) -> float:
     """Return ``digits * 5**power * 2**exponent`` rounded once, half to even; -1 if that is undecided.
 
     The result has `bits` bits; `lowest` is the exponent of the smallest normal float, ``1 - lowest`` that
@@ -495,7 +506,7 @@ def _round(digits: np.uint64, power: int, exponent: int, bits: int, lowest: int)
         kept = bits
     if exponent > 1 - lowest:
         return math.inf
-    return float(mantissa) * _TWOS[exponent - kept + 1 - _LEAST_TWO]
+    return float(float(mantissa) * _TWOS[exponent - kept + 1 - _LEAST_TWO])
 
 
 @kernel
@@ -507,30 +518,42 @@ def _nearest(digits: np.uint64, power: int, bits: int, lowest: int) -> float:
         return math.inf
     value = _round(digits, power, power, bits, lowest)
     if value < 0.0 and -27 <= power < 0 and digits % _FIVES[-power] == _NONE:
-        return _round(digits // _FIVES[-power], 0, power, bits, lowest)  # exact in binary: perhaps a tie
+        return _round(digits // _FIVES[-power], _0, power, bits, lowest)  # exact in binary: perhaps a tie
     return value
 
 
 @kernel
-def _is_blank(byte: int) -> bool:
-    return byte == 32 or 9 <= byte <= 13
-
-
-@_inlined
 def _strip(data: Bytes, start: int, stop: int) -> tuple[int, int]:
-    while start < stop and _is_blank(data[start]):
+    """Return the range without the blanks at its ends."""
+    while start < stop and (data[start] == 32 or 9 <= data[start] <= 13):
         start += 1
-    while start < stop and _is_blank(data[stop - 1]):
+    while start < stop and (data[stop - 1] == 32 or 9 <= data[stop - 1] <= 13):
         stop -= 1
     return start, stop
 
 
 @kernel
-def _is_word(data: Bytes, start: int, a: int, b: int, c: int) -> bool:
-    return bool(data[start] | 32 == a and data[start + 1] | 32 == b and data[start + 2] | 32 == c)
+def _exponent(data: Bytes, start: int, stop: int) -> int:
+    """Read ``e``, perhaps a sign, and digits; `_NO_EXPONENT` for anything else."""
+    if int(data[start]) | 32 != 101:
+        return _NO_EXPONENT
+    start += 1
+    negative = False
+    if start < stop and (data[start] == _MINUS or data[start] == _PLUS):
+        negative = bool(data[start] == _MINUS)
+        start += 1
+    if start == stop:
+        return _NO_EXPONENT
+    exponent = 0
+    for k in range(start, stop):
+        byte = int(data[k])
+        if not 48 <= byte <= 57:
+            return _NO_EXPONENT
+        exponent = min(exponent * 10 + byte - 48, 1 << 40)
+    return -exponent if negative else exponent
 
 
-@_inlined
+@kernel
 def _long_decimal(data: Bytes, start: int, stop: int, bits: int, lowest: int) -> tuple[bool, float]:
     """Read any decimal number, ``inf`` or ``nan`` between blanks; (False, 0) if this is none or undecided."""
     start, stop = _strip(data, start, stop)
@@ -539,9 +562,10 @@ def _long_decimal(data: Bytes, start: int, stop: int, bits: int, lowest: int) ->
         sign = -1.0 if data[start] == _MINUS else 1.0
         start += 1
     if stop - start == 3:
-        if _is_word(data, start, 105, 110, 102):
+        letters = int(data[start]) << 16 | int(data[start + 1]) << 8 | int(data[start + 2])
+        if letters | 0x202020 == _INF:
             return True, sign * math.inf
-        if _is_word(data, start, 110, 97, 110):
+        if letters | 0x202020 == _NAN:
             return True, math.nan
     digits, power, seen, significant = _NONE, 0, 0, 0
     point = cut = False
@@ -576,31 +600,18 @@ def _long_decimal(data: Bytes, start: int, stop: int, bits: int, lowest: int) ->
     if seen == 0:
         return False, 0.0
     if start < stop:
-        if int(data[start]) | 32 != 101:
+        exponent = _exponent(data, start, stop)
+        if exponent == _NO_EXPONENT:
             return False, 0.0
-        start += 1
-        negative = False
-        if start < stop and (data[start] == _MINUS or data[start] == _PLUS):
-            negative = data[start] == _MINUS
-            start += 1
-        if start == stop:
-            return False, 0.0
-        exponent = 0
-        while start < stop:
-            byte = int(data[start])
-            if not 48 <= byte <= 57:
-                return False, 0.0
-            exponent = min(exponent * 10 + byte - 48, 1 << 40)
-            start += 1
-        power += -exponent if negative else exponent
+        power += exponent
     value = _nearest(digits, power, bits, lowest)
     if value < 0.0 or (cut and value != _nearest(digits + _ONE, power, bits, lowest)):
         return False, 0.0
     return True, sign * value
 
 
-@_inlined
-def _is_missing(data: Bytes, start: int, stop: int, na_value: Bytes) -> bool:
+@kernel
+def _is_missing(data: Bytes, start: Int, stop: Int, na_value: Bytes) -> bool:
     size = stop - start
     if size == 0:
         return True
@@ -613,7 +624,67 @@ def _is_missing(data: Bytes, start: int, stop: int, na_value: Bytes) -> bool:
 
 
 @kernel
-def _other_floats(
+def to_float(
+    short: Ints,
+    optional: bool,
+    default: float,
+    out: npt.NDArray[np.float32] | npt.NDArray[np.float64],
+    base: int,
+    hard: Ints,
+) -> int:
+    """Convert packed numbers to ``out[base:]``, correctly rounded; empty fields are `default` if `optional`.
+
+    Returns:
+        How many rows are not packed numbers, or are so near to the middle between two float32 that to
+        round them to float64 first could go wrong. These rows stand in `hard`.
+    """
+    narrow = out.itemsize == 4
+    count = 0
+    for row in range(len(short)):
+        packed = short[row]
+        if 0 <= packed < (1 << 59):
+            value = float(packed >> 6) / _SCALES[packed & 31]
+            if not narrow or np.float64(value).view(np.int64) & 0x1FFFFFFF != 0x10000000:
+                out[base + row] = -value if packed & 32 else value
+                continue
+        elif packed == -2 and optional:
+            out[base + row] = default
+            continue
+        hard[count] = row
+        count += 1
+    return count
+
+
+@kernel
+def to_int(
+    short: Ints,
+    optional: bool,
+    default: int,
+    out: npt.NDArray[np.int32] | npt.NDArray[np.int64],
+    base: int,
+    hard: Ints,
+) -> int:
+    """Convert packed numbers to ``out[base:]``; empty fields are `default` if `optional`.
+
+    Returns:
+        How many rows are not packed integers that fit. These rows stand in `hard`.
+    """
+    highest = (1 << 31) - 1 if out.itemsize == 4 else (1 << 62)
+    count = 0
+    for row in range(len(short)):
+        packed = short[row]
+        if packed >= 0 and packed & 31 == 0 and packed >> 6 <= highest:
+            out[base + row] = -(packed >> 6) if packed & 32 else packed >> 6
+        elif packed == -2 and optional:
+            out[base + row] = default
+        else:
+            hard[count] = row
+            count += 1
+    return count
+
+
+@kernel
+def other_floats(
     data: Bytes,
     spans: Ints,
     width: int,
@@ -625,25 +696,24 @@ def _other_floats(
     out: npt.NDArray[np.float32] | npt.NDArray[np.float64],
     base: int,
     hard: Ints,
-    count: int,
 ) -> int:
-    """Convert the first `count` rows of `hard` by all the rules; leave there those that this cannot decide."""
-    narrow = out.itemsize == 4
-    bits, lowest = (24, -126) if narrow else (53, -1022)
+    """Convert the rows of `hard` by all the rules, correctly rounded.
+
+    Missing are empty fields and those that equal `na_value` (which has no quotes if `quoting`).
+
+    Returns:
+        How many rows are left in `hard`: missing without a default, no decimal numbers, or too close to
+        the middle between two floats.
+    """
+    bits, lowest = (24, -126) if out.itemsize == 4 else (53, -1022)
     left = 0
-    for k in range(count):
-        row = hard[k]
+    for row in hard:
         span = spans[row * width + column]
         start, stop = span >> 32, span & 0xFFFFFFFF
         missing = _is_missing(data, start, stop, na_value)
         if not missing and quoting and stop - start >= 2 and data[start] == _QUOTE:
             start, stop = start + 1, stop - 1
             missing = _is_missing(data, start, stop, na_value)
-            if not missing:
-                value = _short_float(data, start, stop, narrow)
-                if not math.isnan(value):
-                    out[base + row] = value
-                    continue
         done, value = optional, default
         if not missing:
             done, value = _long_decimal(data, start, stop, bits, lowest)
@@ -656,50 +726,7 @@ def _other_floats(
 
 
 @kernel
-def to_float(
-    data: Bytes,
-    spans: Ints,
-    rows: int,
-    width: int,
-    column: int,
-    quoting: bool,
-    na_value: Bytes,
-    optional: bool,
-    default: float,
-    out: npt.NDArray[np.float32] | npt.NDArray[np.float64],
-    base: int,
-    hard: Ints,
-) -> int:
-    """Convert a column to ``out[base:base + rows]``, correctly rounded to its dtype.
-
-    Missing are empty fields and those that equal `na_value` (which has no quotes if `quoting`); if
-    `optional` they are `default`. `hard` receives the rows that are missing without a default, are no
-    decimal numbers, or are too close to the middle between two floats.
-
-    Returns:
-        Number of hard rows.
-    """
-    narrow = out.itemsize == 4
-    count = 0
-    for row in range(rows):
-        span = spans[row * width + column]
-        start, stop = span >> 32, span & 0xFFFFFFFF
-        if stop > start and stop - start != len(na_value):
-            value = _short_float(data, start, stop, narrow)
-            if not math.isnan(value):
-                out[base + row] = value
-                continue
-        hard[count] = row
-        count += 1
-    if count == 0:
-        return 0
-    return _other_floats(
-        data, spans, width, column, quoting, na_value, optional, default, out, base, hard, count
-    )
-
-
-@kernel
-def _other_ints(
+def other_ints(
     data: Bytes,
     spans: Ints,
     width: int,
@@ -711,13 +738,11 @@ def _other_ints(
     out: npt.NDArray[np.int32] | npt.NDArray[np.int64],
     base: int,
     hard: Ints,
-    count: int,
 ) -> int:
-    """Convert the first `count` rows of `hard` by all the rules; leave there those that are wrong."""
+    """Convert the rows of `hard` by all the rules; see `other_floats`."""
     highest = U((1 << 31) - 1 if out.itemsize == 4 else (1 << 63) - 1)
     left = 0
-    for k in range(count):
-        row = hard[k]
+    for row in hard:
         span = spans[row * width + column]
         start, stop = span >> 32, span & 0xFFFFFFFF
         missing = _is_missing(data, start, stop, na_value)
@@ -727,7 +752,7 @@ def _other_ints(
         good, negative, magnitude = optional, False, _NONE
         if not missing:
             start, stop = _strip(data, start, stop)
-            negative = start < stop and data[start] == _MINUS
+            negative = start < stop and bool(data[start] == _MINUS)
             start += int(negative)
             while stop - start > 1 and data[start] == 48:
                 start += 1
@@ -737,7 +762,7 @@ def _other_ints(
                 good = 48 <= byte <= 57
                 magnitude = magnitude * U(10) + U(byte & 15)
                 start += 1
-            good = good and magnitude <= highest + U(int(negative))
+            good = good and bool(magnitude <= highest + U(int(negative)))
         if not good:
             hard[left] = row
             left += 1
@@ -748,44 +773,6 @@ def _other_ints(
         else:
             out[base + row] = np.int64(magnitude)
     return left
-
-
-@kernel
-def to_int(
-    data: Bytes,
-    spans: Ints,
-    rows: int,
-    width: int,
-    column: int,
-    quoting: bool,
-    na_value: Bytes,
-    optional: bool,
-    default: int,
-    out: npt.NDArray[np.int32] | npt.NDArray[np.int64],
-    base: int,
-    hard: Ints,
-) -> int:
-    """Convert a column to ``out[base:base + rows]``; see `to_float` for arguments and result."""
-    highest = (1 << 31) - 1 if out.itemsize == 4 else (1 << 63) - 1
-    count = 0
-    for row in range(rows):
-        span = spans[row * width + column]
-        start, stop = span >> 32, span & 0xFFFFFFFF
-        if stop > start and stop >= 16 and stop - start != len(na_value):
-            negative = data[start] == _MINUS
-            size = stop - start - int(negative)
-            if 0 < size <= 16:
-                short = _short_decimal(word(data, stop - 16), word(data, stop - 8), size)
-                if short >= 0 and short & 31 == 0 and short >> 5 <= highest:
-                    out[base + row] = -(short >> 5) if negative else short >> 5
-                    continue
-        hard[count] = row
-        count += 1
-    if count == 0:
-        return 0
-    return _other_ints(
-        data, spans, width, column, quoting, na_value, optional, default, out, base, hard, count
-    )
 
 
 # --- text ---
@@ -828,7 +815,7 @@ def to_text(
         The row that `out` has no room for, or `rows`; the number of hard rows; and whether there may be
         bytes that are not ASCII.
     """
-    used = int(offsets[base + begin])
+    used = np.int64(offsets[base + begin])
     seen = _NONE
     count = 0
     for row in range(begin, rows):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numba
 import numpy as np
+from numba import types
 from numba.core.errors import NumbaError, NumbaWarning
 from numba.extending import overload
+from numba.np.numpy_support import as_dtype, from_dtype
+
+_log = logging.getLogger("dataflow")
 
 Loop = Callable[[tuple[Any, ...], tuple[Any, ...]], None]
 
@@ -20,9 +26,14 @@ def _gather(columns: tuple[Any, ...], i: int) -> tuple[Any, ...]:
 
 @overload(_gather)
 def _gather_typed(columns: Any, i: Any) -> Any:
-    if len(columns) == 1:
-        return lambda columns, i: (columns[0][i],)
-    return lambda columns, i: (columns[0][i], *_gather(columns[1:], i))
+    # Numba wants the implementations to have the annotations of this function too
+    def last(columns: Any, i: Any) -> Any:
+        return (columns[0][i],)
+
+    def more(columns: Any, i: Any) -> Any:
+        return (columns[0][i], *_gather(columns[1:], i))
+
+    return last if len(columns) == 1 else more
 
 
 def _scatter(columns: tuple[Any, ...], i: int, values: tuple[Any, ...]) -> None:
@@ -48,35 +59,43 @@ def _scatter_typed(columns: Any, i: Any, values: Any) -> Any:
     return more
 
 
-def compile_loop(
-    function: Callable[..., Any], columns: tuple[Any, ...], dtypes: tuple[Any, ...]
-) -> Loop | None:
-    """Return a loop that fills result columns, or None if Numba cannot compile the function.
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+    """A loop that fills result columns, and the dtype of each result."""
+
+    run: Loop
+    dtypes: tuple[np.dtype[Any], ...]
+
+
+def compile_loop(function: Callable[..., Any], columns: tuple[Any, ...]) -> Compiled | None:
+    """Compile the function and the loop over elements; None if Numba cannot.
 
     Args:
         function: Takes one scalar per column; returns a scalar, or a tuple of scalars.
         columns: Example columns ``[n]``; only their dtypes count.
-        dtypes: Dtype of each result.
     """
+    # division by zero gives what NumPy scalars give in plain Python
+    one = numba.njit(nogil=True, error_model="numpy")(function)
+
+    def scalar(columns: Any, results: Any) -> None:
+        for i in range(len(columns[0])):
+            results[0][i] = one(*_gather(columns, i))
+
+    def several(columns: Any, results: Any) -> None:
+        for i in range(len(columns[0])):
+            _scatter(results, i, one(*_gather(columns, i)))
+
+    empty = tuple(np.empty(0, column.dtype) for column in columns)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaWarning)
-        one = numba.njit(nogil=True)(function)
-
-        def scalar(columns: Any, results: Any) -> None:
-            for i in range(len(columns[0])):
-                results[0][i] = one(*_gather(columns, i))
-
-        def several(columns: Any, results: Any) -> None:
-            for i in range(len(columns[0])):
-                _scatter(results, i, one(*_gather(columns, i)))
-
-        for shape in (scalar, several):
-            loop = numba.njit(nogil=True)(shape)
-            try:
-                loop(
-                    tuple(np.ascontiguousarray(c[:1]) for c in columns), tuple(np.empty(1, d) for d in dtypes)
-                )
-            except Exception:
-                continue
-            return loop  # type: ignore[no-any-return]
-    return None
+        try:
+            one.compile(tuple(from_dtype(column.dtype) for column in empty))
+            returned = one.nopython_signatures[-1].return_type
+            many = isinstance(returned, types.BaseTuple)
+            dtypes = tuple(as_dtype(kind) for kind in (returned if many else (returned,)))
+            loop = numba.njit(nogil=True)(several if many else scalar)
+            loop(empty, tuple(np.empty(0, dtype) for dtype in dtypes))
+        except Exception as error:  # Numba refuses in many ways; each means: run it in Python
+            _log.debug("%r cannot be compiled: %s", function, error)
+            return None
+    return Compiled(loop, dtypes)

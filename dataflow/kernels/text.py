@@ -1,6 +1,8 @@
-"""Kernels on bytes of text: cutting a buffer into lines, gathering strings."""
+"""Kernels on bytes of text: cutting a buffer into lines, gathering strings and rows."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,7 @@ def split_lines(
     buffer: npt.NDArray[np.uint8],
     final: bool,
     data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int32],
+    offsets: npt.NDArray[np.int64],
 ) -> tuple[int, int]:
     r"""Cut a buffer at ``\n`` and drop every ``\r``; return (lines, bytes consumed).
 
@@ -50,6 +52,46 @@ def split_lines(
 
 
 @kernel
+def contains(buffer: npt.NDArray[np.uint8], byte: int) -> bool:
+    """Tell whether the byte occurs."""
+    found = np.uint8(0)
+    for i in range(len(buffer)):  # no early exit, so that it runs on vectors
+        found |= np.uint8(buffer[i] == byte)
+    return bool(found != 0)
+
+
+@kernel
+def line_ends(words: npt.NDArray[np.uint64], tail: npt.NDArray[np.uint8], out: npt.NDArray[np.int64]) -> int:
+    r"""Write the positions of every ``\n`` and return how many there are, or -1 if `out` is too small.
+
+    Args:
+        words: The buffer, eight bytes a word, little-endian.
+        tail: What is left behind the last whole word.
+        out: Receives positions.
+    """
+    pattern = np.uint64(0x0A0A0A0A0A0A0A0A)
+    seven = np.uint64(0x7F7F7F7F7F7F7F7F)
+    byte = np.uint64(0xFF)
+    count = 0
+    for i in range(len(words)):
+        word = words[i] ^ pattern  # a byte is zero where the buffer has a line end
+        if ~(((word & seven) + seven) | word | seven):  # some byte is zero; nothing overflows
+            if count + 8 > len(out):
+                return -1
+            for j in range(8):
+                if (word >> np.uint64(8 * j)) & byte == 0:
+                    out[count] = 8 * i + j
+                    count += 1
+    for j in range(len(tail)):
+        if tail[j] == _LF:
+            if count >= len(out):
+                return -1
+            out[count] = 8 * len(words) + j
+            count += 1
+    return count
+
+
+@kernel
 def gather(
     data: npt.NDArray[np.uint8],
     starts: npt.NDArray[np.int64],
@@ -60,6 +102,16 @@ def gather(
     """Copy the strings that start at ``starts[rows]`` to ``out[offsets[i]:offsets[i + 1]]``."""
     for i in range(len(rows)):
         source = starts[rows[i]]
-        target = offsets[i]
-        for j in range(offsets[i + 1] - target):
-            out[target + j] = data[source + j]
+        start, stop = offsets[i], offsets[i + 1]
+        out[start:stop] = data[source : source + stop - start]
+
+
+@kernel
+def gather_rows(
+    first: npt.NDArray[Any], second: npt.NDArray[Any], rows: npt.NDArray[np.int64], out: npt.NDArray[Any]
+) -> None:
+    """Gather from two arrays as if `second` stood behind `first`."""
+    split = len(first)
+    for i in range(len(rows)):
+        row = rows[i]
+        out[i] = first[row] if row < split else second[row - split]

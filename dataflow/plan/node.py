@@ -7,19 +7,16 @@ import functools
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from dataflow.block import Strings
 from dataflow.errors import DataflowError
 from dataflow.expr.function import evaluate
 from dataflow.expr.tensor import Tensor
 from dataflow.expr.user_function import UserFunction
 from dataflow.options import UNKNOWN_CARDINALITY
 from dataflow.origin import user_line
+from dataflow.runtime.operator import Operator
 from dataflow.spec import Structure
-
-if TYPE_CHECKING:
-    from dataflow.runtime.operator import Operator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +51,8 @@ class Node(ABC):
             self.check()
             self.element_spec  # noqa: B018  (computed and kept, so that errors come at the user's line)
         except DataflowError as error:
-            raise error.in_stage(self.stage)
+            error.in_stage(self.stage)
+            raise
 
     def check(self) -> None:
         """Raise if the settings are wrong."""
@@ -76,13 +74,18 @@ class Node(ABC):
         """Structure of TensorSpec of one element."""
         return self.infer_spec()
 
-    @property
+    @functools.cached_property
     def inputs(self) -> tuple[Node, ...]:
         """The nodes among the fields, in order."""
         found: list[Node] = []
         for value in self.settings().values():
             found.extend(v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Node))
         return tuple(found)
+
+    @property
+    def reshuffles(self) -> bool:
+        """Whether each start gives the same elements in another order."""
+        return False
 
     @property
     def stage(self) -> str:
@@ -108,30 +111,39 @@ class Node(ABC):
 
     def describe(self) -> str:
         """Return the node's line in `explain`: its name and the settings that differ from defaults."""
-        shown = []
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            plain = not isinstance(value, Node) and not (
-                isinstance(value, tuple) and value and isinstance(value[0], Node)
-            )
-            if field.repr and plain and value != field.default:
-                shown.append(f"{field.name}={describe_value(value)}")
+        shown = [f"{name}={describe_value(value)}" for name, value in self.shown_settings().items()]
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    @functools.cached_property
+    def shown_settings(self) -> dict[str, Any]:
+        """Return the settings that tell the node from others: not inputs, data, or what is as by default."""
+        shown = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            inputs = isinstance(value, Node) or (
+                isinstance(value, tuple) and isinstance((*value, 0)[0], Node)
+            )
+            if field.repr and not inputs and (isinstance(value, Tensor) or value != field.default):
+                shown[field.name] = value
+        return shown
+
+    @property
     def fingerprint(self) -> str:
-        """A short hash of the plan's shape and settings; data and function bodies do not count."""
-        text = f"{self.describe()}|{'|'.join(node.fingerprint for node in self.inputs)}"
+        """A short hash of the plan's shape and settings; saved positions and caches are guarded by it.
+
+        Data and function bodies do not count, nor how fast it runs: fields with the metadata ``physical``.
+        """
+        physical = {f.name for f in dataclasses.fields(self) if f.metadata.get("physical")}
+        settings = {k: v for k, v in self.shown_settings().items() if k not in physical}
+        shown = [f"{name}={describe_value(value, items=1 << 62)}" for name, value in settings.items()]
+        text = "|".join((type(self).__name__, *shown, *(node.fingerprint for node in self.inputs)))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def describe_value(value: Any) -> str:
-    """Return a short, stable text for a setting."""
-    if isinstance(value, tuple) and len(value) > 4:
+def describe_value(value: Any, items: int = 4) -> str:
+    """Return a stable text for a setting; of a tuple with more than `items` only the first ones."""
+    if isinstance(value, tuple) and len(value) > items:
         return f"({', '.join(describe_value(v) for v in value[:2])}, … {len(value)} in all)"
-    if isinstance(value, UserFunction | Tensor | Strings):
-        return str(value)
-    return repr(value)
+    return str(value) if isinstance(value, UserFunction) else repr(value)
 
 
 def walk(node: Node) -> list[Node]:

@@ -8,6 +8,7 @@ from dataflow.expr.trace import call_with_element
 from dataflow.expr.user_function import UserFunction
 from dataflow.options import Options
 from dataflow.plan.node import Node
+from dataflow.spec import is_namedtuple
 from dataflow.transforms.map import Map
 
 
@@ -25,17 +26,14 @@ def fuse_maps(node: Node, options: Options) -> Node | None:
         return None
 
     def composed(*element: object) -> object:
-        arguments = element if isinstance(first.input_spec, tuple) else element[0]
-        return call_with_element(second.function, call_with_element(first.function, arguments))
+        plain = isinstance(first.input_spec, tuple) and not is_namedtuple(first.input_spec)
+        return call_with_element(second.function, first.value(element if plain else element[0]))
 
-    composed.__qualname__ = f"{_name(first)} + {_name(second)}"
+    composed.__qualname__ = f"{first.name} + {second.name}"
     graph = second.graph.after(first.graph)
-    function = UserFunction(composed, first.input_spec, second.output_spec, "traced", graph)
+    spec, inner = second.output_spec, first.named_tensors
+    function = UserFunction(composed, first.input_spec, spec, "traced", graph, inner=inner)
     calls = max(
         (n for n in (below.num_parallel_calls, node.num_parallel_calls) if n is not None), default=None
     )
     return dataclasses.replace(node, input=source, function=function, num_parallel_calls=calls)
-
-
-def _name(function: UserFunction) -> str:
-    return str(function).removesuffix(" [traced]")

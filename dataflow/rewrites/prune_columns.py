@@ -24,7 +24,7 @@ def prune_columns(node: Node, options: Options) -> Node | None:
     Right because the stages on the way hand elements on as they are (trait ``same_elements``), and the
     map drops the unused columns anyway.
     """
-    if not isinstance(node, Map) or node.function.graph is None or node.num_parallel_calls is not None:
+    if not isinstance(node, Map) or node.function.graph is None:
         return None
     used = set(node.function.graph.used_parameters)
     way: list[Node] = []
@@ -63,6 +63,6 @@ def _narrowed(function: UserFunction, kept: Sequence[int], below: Node) -> UserF
             leaves[component] = value
         return call_with_element(function.function, pack(function.input_spec, leaves))
 
-    padded.__qualname__ = str(function).removesuffix(" [traced]")
+    padded.__qualname__ = function.name
     graph = Function(tuple(function.graph.parameters[i] for i in kept), function.graph.outputs)
     return dataclasses.replace(function, function=padded, graph=graph, input_spec=below.element_spec)

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 import warnings
 from abc import abstractmethod
 from collections import deque
-from concurrent.futures import Future
 
 from dataflow.block import Block
 from dataflow.errors import DataflowError, TraceError
 from dataflow.expr.user_function import TracingWarning, UserFunction
 from dataflow.plan.node import Node
-from dataflow.runtime.operator import Operator, State
-from dataflow.runtime.threads import Workers
+from dataflow.runtime.operator import Operator, State, forward
+from dataflow.runtime.threads import Future, Workers
 
 _SLICE_SECONDS = 0.005
 
 
 @dataclasses.dataclass
 class _Piece:
-    """Part of an input block; `before` and `after` are the input's positions around it."""
+    """Part of an input block, or an error of the input in its place; the input's position behind it."""
 
-    block: Block
     before: State
     after: State
+    block: Block | None = None
+    error: DataflowError | None = None
+    future: Future[Block] | None = None
 
 
 class ApplyOperator(Operator):
@@ -35,13 +37,12 @@ class ApplyOperator(Operator):
     rest goes on.
     """
 
-    function: UserFunction
+    _pool: Workers | None = None
 
     def __init__(self, node: Node, function: UserFunction, workers: int, input_operator: Operator) -> None:
         super().__init__(node, input_operator)
         self.function = function
         self.workers = workers
-        self._pool: Workers | None = None
 
     @abstractmethod
     def combine(self, block: Block, result: Block) -> Block:
@@ -49,79 +50,77 @@ class ApplyOperator(Operator):
 
     def start(self, own: State | None) -> None:
         """Forget what was under way."""
-        self._waiting: deque[_Piece] = deque()
-        self._running: deque[tuple[_Piece, Future[Block]]] = deque()
-        self._position: State | None = None
+        reason = self.function.reason
+        if reason is not None and self.context.options.strict_tracing:
+            raise TraceError(f"{self.function} cannot be traced: {reason.message}", hint=reason.hint)
+        self._pieces: deque[_Piece] = deque()
+        self._position = self.input.state()
         self._rows = 1 if self.function.tier == "python" else 1 << 62
 
-    def state(self) -> State:
-        """Return the input's position behind the last delivered element; workers may be further."""
-        state = {"stage": type(self.node).__name__}
-        return {**state, "inputs": [self._position if self._position is not None else self.input.state()]}
+    def release(self) -> None:
+        """Stop the workers."""
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool = None
+
+    def input_states(self) -> list[State | None]:
+        """The position behind the last delivered element; workers may be further."""
+        return [self._position]
 
     def produce(self) -> Block | None:
         """Return the next non-empty output block."""
-        while True:
-            piece = self._take_piece()
-            if piece is None:
-                return None
-            piece, future = piece
+        while (piece := self._next_piece()) is not None:
+            if piece.block is None:
+                self._position = piece.after
+                assert piece.error is not None
+                raise piece.error
             try:
-                result = self._run(piece.block) if future is None else future.result()
+                result = self._run(piece.block) if piece.future is None else piece.future.result()
             except DataflowError as error:
-                if error.row is None:
+                if piece.block.length == 1:
                     self._position = piece.after
                     raise
-                self._split(piece, error.row)
-                if error.row == 0:
-                    self._position = _forward(piece.before, 1)
-                    raise
+                self._pieces.extendleft(reversed(_parts(piece, piece.block, error.row)))
                 continue
             self._position = piece.after
             if result.length:
                 return result
+        return None
 
-    def _split(self, piece: _Piece, row: int) -> None:
-        """Put the parts around a failing element in front of the queue; the element itself stays alone."""
-        for other, future in reversed(self._running):
-            future.cancel()
-            self._waiting.appendleft(other)
-        self._running.clear()
-        bounds = [row + 1, piece.block.length] if row == 0 else [0, row, row + 1, piece.block.length]
-        parts = []
-        for start, stop in zip(bounds, bounds[1:], strict=False):
-            if stop > start:
-                before, after = _forward(piece.before, start), _forward(piece.before, stop)
-                parts.append(_Piece(piece.block.slice(start, stop), before, after))
-        self._waiting.extendleft(reversed(parts))
-
-    def _take_piece(self) -> tuple[_Piece, Future[Block] | None] | None:
+    def _next_piece(self) -> _Piece | None:
         if self.workers <= 1:
-            piece = self._read_piece()
-            return None if piece is None else (piece, None)
+            return self._pieces.popleft() if self._pieces or self._read() else None
         if self._pool is None:
             self._pool = Workers(self.workers)
-        while len(self._running) <= self.workers and (piece := self._read_piece()) is not None:
-            self._running.append((piece, self._pool.submit(self._run, piece.block)))
-        return self._running.popleft() if self._running else None
+        while len(self._pieces) <= self.workers and self._read():
+            for piece in self._pieces:
+                if piece.block is not None and piece.future is None:
+                    piece.future = self._pool.submit(self._run, piece.block)
+        return self._pieces.popleft() if self._pieces else None
 
-    def _read_piece(self) -> _Piece | None:
-        if self._waiting:
-            return self._waiting.popleft()
+    def _read(self) -> bool:
+        """Queue the pieces of the next input block; False at the end."""
+        if self.function.verdict.difference is not None:
+            self._leave_tracing(self.function.verdict.difference)
         before = self.input.state()
-        block = self.input.read(self._rows)
+        try:
+            block = self.input.peek()
+        except DataflowError as error:
+            self._pieces.append(_Piece(before, self.input.state(), error=error))
+            return True
         if block is None:
-            return None
+            return False
         if self.function.needs_check():
             self._check_first(block)
-        runs = list(block.dense_runs())
-        if len(runs) == 1:
-            return _Piece(runs[0], before, self.input.state())
-        start = 0
-        for run in runs:
-            self._waiting.append(_Piece(run, _forward(before, start), _forward(before, start + run.length)))
-            start += run.length
-        return self._waiting.popleft()
+        block = block.slice(0, self._rows)
+        self.input.advance(block.length)
+        done = 0
+        for run in block.dense_runs():
+            after = forward(before, done + run.length)
+            self._pieces.append(_Piece(forward(before, done), after, run))
+            done += run.length
+        self._pieces[-1].after = self.input.state()
+        return True
 
     def _run(self, block: Block) -> Block:
         started = time.perf_counter()
@@ -133,25 +132,34 @@ class ApplyOperator(Operator):
 
     def _check_first(self, block: Block) -> None:
         """Compare the first elements with plain Python; what differs runs in Python from now on."""
-        difference = self.function.check_first(next(iter(block.dense_runs())))
-        if difference is None:
-            return
-        message = (
-            f"{self.function} gives another result in plain Python, so it runs per element: {difference}"
-        )
+        self.function.check_first(next(iter(block.dense_runs())))
+        difference = self.function.verdict.difference
+        if difference is not None:
+            name = str(self.function)
+            self._leave_tracing(difference)
+            warnings.warn(
+                f"{name} gives another result in plain Python, so it runs per element: "
+                f"{difference} ({self.node.stage})",
+                TracingWarning,
+                stacklevel=2,
+            )
+
+    def _leave_tracing(self, difference: str) -> None:
         if self.context.options.strict_tracing:
-            raise TraceError(message, hint="a traced function must depend on its arguments alone")
-        warnings.warn(f"{message} ({self.node.stage})", TracingWarning, stacklevel=2)
-        self.function = dataclasses.replace(self.function, tier="python", graph=None, loop=None)
-        self._rows = 1
-
-    def close(self) -> None:
-        """Stop the workers and close the input."""
-        if self._pool is not None:
-            self._pool.stop()
-            self._pool = None
-        super().close()
+            raise TraceError(
+                f"{self.function} gives another result in plain Python: {difference}",
+                hint="a traced function must depend on its arguments alone",
+            )
+        if self.function.tier != "python":
+            self.function = self.function.in_python()
+            self._rows = 1
 
 
-def _forward(position: State, rows: int) -> State:
-    return {**position, "skip": position["skip"] + rows}
+def _parts(piece: _Piece, block: Block, row: int | None) -> list[_Piece]:
+    """Cut around the element that failed, or in two halves where it is not known."""
+    inner = [block.length // 2] if row is None else [row, row + 1]
+    bounds = [0, *(n for n in inner if 0 < n < block.length), block.length]
+    return [
+        _Piece(forward(piece.before, start), forward(piece.before, stop), block.slice(start, stop))
+        for start, stop in itertools.pairwise(bounds)
+    ]

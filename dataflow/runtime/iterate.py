@@ -13,7 +13,7 @@ from dataflow.errors import StateError
 from dataflow.options import Options
 from dataflow.plan.node import Node
 from dataflow.runtime.build import build
-from dataflow.runtime.operator import Context, Cursor, State
+from dataflow.runtime.operator import Context, Cursor, State, forward
 from dataflow.runtime.threads import close_aside
 from dataflow.spec import Structure, pack
 
@@ -111,8 +111,7 @@ class DatasetIterator(Iterator[Structure]):
         """Return the position after the last element as plain JSON, for `restore`."""
         if self._next >= self._length or self._origin is None:
             return self._blocks.state()
-        position = self._origin["position"]
-        return {**self._origin, "position": {**position, "skip": position["skip"] + self._next}}
+        return {**self._origin, "position": forward(self._origin["position"], self._next)}
 
     def restore(self, state: State) -> None:
         """Go to a position that `state` returned, in this or another process.

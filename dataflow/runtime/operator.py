@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from dataflow.block import Block
 from dataflow.errors import DataflowError, StateError
 from dataflow.options import Options
-from dataflow.plan.node import Node
 
 State: TypeAlias = dict[str, Any]
 """Plain JSON. Belongs to the last delivered element; holds positions, never data."""
@@ -26,6 +25,17 @@ class Context:
     options: Options
 
 
+class Settings(Protocol):
+    """What operators in general know of their nodes: enough to name them."""
+
+    @property
+    def stage(self) -> str:
+        """The stage for error messages."""
+
+    def describe(self) -> str:
+        """The stage in `explain`."""
+
+
 class Operator(ABC):
     """Runs one node. A subclass defines `start`, `produce` and `own_state`; the rest is derived.
 
@@ -34,10 +44,21 @@ class Operator(ABC):
     `release` gives it back.
     """
 
-    def __init__(self, node: Node, *inputs: Operator) -> None:
+    transparent: ClassVar[bool] = False
+    """Whether the n-th element is made of the n-th of the only input, and there is no state of its own.
+
+    Saved positions leave such stages out, so they may come and go with rewrites and numbers of threads.
+    """
+
+    def __init__(self, node: Settings, *inputs: Operator) -> None:
         self.node = node
         self.inputs = tuple(Cursor(operator) for operator in inputs)
         self.context: Context
+
+    @property
+    def name(self) -> str:
+        """What saved states call the stage."""
+        return type(self.node).__name__
 
     @property
     def input(self) -> Cursor:
@@ -61,7 +82,8 @@ class Operator(ABC):
                 self.node.stage
             ) from error
         except DataflowError as error:
-            raise error.in_stage(self.node.stage)
+            error.in_stage(self.node.stage)
+            raise
 
     def release(self) -> None:
         """Give back files, threads and inner plans; called before each start and at the end."""
@@ -79,7 +101,7 @@ class Operator(ABC):
         """
         if state is None:
             return None, [None] * len(self.inputs)
-        if state.get("stage") != type(self.node).__name__:
+        if state.get("stage") != self.name:
             raise StateError(
                 f"the saved state is of stage {state.get('stage')!r}, and the pipeline has {self.node.describe()} there",
                 hint="resume with the same pipeline, or start anew",
@@ -108,12 +130,13 @@ class Operator(ABC):
         try:
             return self.produce()
         except DataflowError as error:
-            raise error.in_stage(self.node.stage)
+            error.in_stage(self.node.stage)
+            raise
 
     def state(self) -> State:
         """Return the whole state after the last delivered block, inputs included."""
         return {
-            "stage": type(self.node).__name__,
+            "stage": self.name,
             **self.own_state(),
             "inputs": self.input_states(),
         }
@@ -149,9 +172,14 @@ class Cursor:
         """Open the operator anew or at the position of the state."""
         if state is not None and state.keys() != {"skip", "state"}:
             raise StateError(f"a saved position has 'skip' and 'state', and this one {sorted(state)}")
-        self._block, self._offset = None, 0
-        self._skip = 0 if state is None else state["skip"]
-        self.operator.open(context, None if state is None else state["state"])
+        self._block, self._offset, self._skip = None, 0, 0
+        if state is None:
+            self.operator.open(context, None)
+        elif self.operator.transparent:
+            self.operator.open(context, {"stage": self.operator.name, "inputs": [state]})
+        else:
+            self._skip = state["skip"]
+            self.operator.open(context, state["state"])
 
     def peek(self) -> Block | None:
         """Return what is left of the current block, or of the next one; None at the end."""
@@ -197,12 +225,23 @@ class Cursor:
     def state(self) -> State:
         """Return the position: the operator's state before the current block, and how far into it."""
         if self._block is None:
-            return {"state": self.operator.state(), "skip": self._skip}
-        if self._offset >= self._block.length:
-            return {"state": self.operator.state(), "skip": 0}
-        return {"state": self._before, "skip": self._offset}
+            state, skip = self.operator.state(), self._skip
+        elif self._offset >= self._block.length:
+            state, skip = self.operator.state(), 0
+        else:
+            assert self._before is not None
+            state, skip = self._before, self._offset
+        if self.operator.transparent:
+            state = state["inputs"][0]
+            return {"state": state["state"], "skip": state["skip"] + skip}
+        return {"state": state, "skip": skip}
 
     def close(self) -> None:
         """Close the operator and forget the current block."""
         self._block = None
         self.operator.close()
+
+
+def forward(position: State, elements: int) -> State:
+    """Return the position of a cursor so many elements further."""
+    return {**position, "skip": position["skip"] + elements}

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
+__all__ = ["Background", "Future", "Workers", "close_aside", "running"]
+
 T = TypeVar("T")
 
 _PREFIX = "dataflow-"
@@ -66,6 +68,11 @@ def close_aside(close: Callable[[], None]) -> None:
         threading.Thread(target=close, name=f"{_PREFIX}close", daemon=True).start()
     else:
         close()
+
+
+def running() -> list[str]:
+    """Return the names of the threads that work for pipelines now."""
+    return sorted(t.name for t in threading.enumerate() if t.name.startswith(_PREFIX))
 
 
 @atexit.register

@@ -8,11 +8,12 @@ from typing import Any
 
 from dataflow.block import Block, Origin
 from dataflow.csv_format import CsvFormat, Record, csv_format
-from dataflow.errors import DataflowError, DataLossError, InvalidArgumentError, TraceError, did_you_mean
+from dataflow.errors import DataflowError, InvalidArgumentError, TraceError, did_you_mean
 from dataflow.expr.tensor import Tensor
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Structure, TensorSpec
+from dataflow.storage import files
 from dataflow.storage.files import ByteStream, as_paths, check_compression, compression_of
 
 
@@ -44,6 +45,7 @@ class CsvRecordsOperator(Operator):
     """Reads chunks of a file and parses the records in them."""
 
     node: CsvRecords
+    stream: ByteStream | None = None
 
     def start(self, own: State | None) -> None:
         """Begin with the first file, or seek to the saved record."""
@@ -58,7 +60,6 @@ class CsvRecordsOperator(Operator):
         self.order = (
             range(len(columns)) if names is None else sorted(range(len(columns)), key=names.__getitem__)
         )
-        self._close_stream()
 
     def produce(self) -> Block | None:
         """Return the next records; a bad one raises when its turn comes, and is then passed over."""
@@ -72,7 +73,7 @@ class CsvRecordsOperator(Operator):
                 if self.stream is None:
                     self._open(path)
                 block = self._records(path)
-            except (OSError, DataLossError):
+            except (OSError, DataflowError):
                 self._next_file()
                 raise
             if block is not None:
@@ -97,7 +98,7 @@ class CsvRecordsOperator(Operator):
             assert self.stream is not None
             if not self.final:
                 chunk = self.stream.read(size)
-                self.final = len(chunk) < size
+                self.final = self.stream.ended
                 self.tail = self.tail + chunk if self.tail else chunk
             parsed = self.node.format.parse_stream(self.tail, 0, self.final)
             if parsed.length or parsed.error is not None or self.final:
@@ -118,22 +119,18 @@ class CsvRecordsOperator(Operator):
         return Block(columns, parsed.length, origin if parsed.lines == parsed.length else None)
 
     def _next_file(self) -> None:
-        self._close_stream()
+        self.release()
         self.file, self.offset, self.line = self.file + 1, 0, 0
 
-    def _close_stream(self) -> None:
-        stream = getattr(self, "stream", None)
-        if stream is not None:
-            stream.close()
-        self.stream: ByteStream | None = None
+    def release(self) -> None:
+        """Close the file."""
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None
 
     def own_state(self) -> State:
         """File number, offset of the next record in decompressed bytes, lines before it."""
         return {"file": self.file, "offset": self.offset, "line": self.line}
-
-    def close(self) -> None:
-        """Close the file."""
-        self._close_stream()
 
 
 def read_header(path: str, stream: ByteStream, fmt: CsvFormat) -> tuple[Record, bytes, bool]:
@@ -145,7 +142,7 @@ def read_header(path: str, stream: ByteStream, fmt: CsvFormat) -> tuple[Record, 
     data, size = b"", 1 << 16
     while True:
         chunk = stream.read(size)
-        data, final = data + chunk, len(chunk) < size
+        data, final = data + chunk, stream.ended
         try:
             record = fmt.skip_record(data, 0, final)
         except InvalidArgumentError as error:
@@ -160,13 +157,13 @@ def read_header(path: str, stream: ByteStream, fmt: CsvFormat) -> tuple[Record, 
 def csv_node(
     filenames: Any,
     record_defaults: Sequence[Any] | Mapping[str, Any],
-    compression_type: str | None,
-    header: bool,
-    field_delim: str,
-    use_quote_delim: bool,
-    na_value: str,
-    select_cols: Sequence[int] | None,
-    exclude_cols: Sequence[int] | None,
+    compression_type: str | None = None,
+    header: bool = False,
+    field_delim: str = ",",
+    use_quote_delim: bool = True,
+    na_value: str = "",
+    select_cols: Sequence[int] | None = None,
+    exclude_cols: Sequence[int] | None = None,
 ) -> CsvRecords:
     """Check the arguments, look at the first file's header if there is one, and return the node."""
     paths = filenames if isinstance(filenames, Tensor) else as_paths(filenames)
@@ -217,4 +214,15 @@ def csv_node(
 
 
 EXAMPLES = ()
-"""Files differ by machine: the suite makes them and builds the nodes itself."""
+
+
+def file_examples(directory: str) -> list[Node]:
+    """Write files and return nodes that read them: with and without header, quotes with line ends, gzip."""
+    plain = files.write_example(directory, "a.csv", b'1,x,0.5\n2,"y\n,y",\n3,,2.5')
+    header = files.write_example(directory, "b.csv", b"id,fare\n7,1.5\n8,\n")
+    packed = files.write_example(directory, "c.csv.gz", b"id,fare\n9,2.5\n", "gzip")
+    return [
+        csv_node(plain, [0, "none", -1.0]),
+        csv_node([header, packed], [int, 0.0], header=True),
+        csv_node([header, packed], {"fare": 0.0}, header=True),
+    ]

@@ -10,6 +10,7 @@ import numpy as np
 from dataflow.block import Block
 from dataflow.errors import InvalidArgumentError
 from dataflow.expr.tensor import Tensor
+from dataflow.options import UNKNOWN_CARDINALITY
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Structure, TensorSpec, as_dtype
@@ -40,7 +41,8 @@ class Range(Node):
 
     def infer_cardinality(self) -> int:
         """The length, by Python's rule."""
-        return len(self.numbers)
+        symbolic = any(isinstance(value, Tensor) for value in (self.start, self.stop, self.step))
+        return UNKNOWN_CARDINALITY if symbolic else len(self.numbers)
 
     def operator(self, *inputs: Operator) -> Operator:
         """Make blocks with arange."""

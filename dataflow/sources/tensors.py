@@ -10,6 +10,7 @@ import numpy as np
 from dataflow.block import Block, Column, Dense, as_column, slice_column
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor, as_tensor, as_value, spec_of_value
+from dataflow.options import UNKNOWN_CARDINALITY
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Structure, TensorSpec, component_names, flatten, is_structure, pack
@@ -19,10 +20,10 @@ from dataflow.spec import Structure, TensorSpec, component_names, flatten, is_st
 class TensorSlices(Node):
     """The slices of all components along their first axis; or, with `whole`, everything as one element.
 
-    `leaves` are arrays, `Strings`, or, in a `flat_map` function, symbolic tensors.
+    `leaves` are arrays, `Strings`, or, in a `flat_map` function, symbolic tensors and then their values.
     """
 
-    leaves: tuple[Dense | Tensor, ...] = dataclasses.field(compare=False, repr=False)
+    leaves: tuple[Dense | Tensor | Any, ...] = dataclasses.field(compare=False, repr=False)
     structure: Structure
     whole: bool = False
 
@@ -32,7 +33,7 @@ class TensorSlices(Node):
             raise InvalidArgumentError("there are no components", hint="give at least one array")
         if self.whole:
             return
-        shapes = [leaf.shape for leaf in self.leaves]
+        shapes = [spec.shape for spec in self._specs]
         names = [name or "the value" for name in component_names(self.structure)]
         for name, shape in zip(names, shapes, strict=True):
             if not shape:
@@ -42,15 +43,19 @@ class TensorSlices(Node):
             text = ", ".join(f"{name}: {shape[0]}" for name, shape in zip(names, shapes, strict=True))
             raise InvalidArgumentError(f"the components have different numbers of slices ({text})")
 
+    @property
+    def _specs(self) -> list[TensorSpec]:
+        return [leaf.spec if isinstance(leaf, Tensor) else spec_of_value(leaf) for leaf in self.leaves]
+
     def infer_spec(self) -> Structure:
         """The components without their first axis."""
         cut = 0 if self.whole else 1
-        return pack(self.structure, [TensorSpec(leaf.shape[cut:], leaf.dtype) for leaf in self.leaves])
+        return pack(self.structure, [spec.with_shape(spec.shape[cut:]) for spec in self._specs])
 
     def infer_cardinality(self) -> int:
         """The size of the first axis."""
-        size = self.leaves[0].shape[0] if not self.whole else 1
-        return -2 if size is None else int(size)
+        size = self._specs[0].shape[0] if not self.whole else 1
+        return UNKNOWN_CARDINALITY if size is None else int(size)
 
     def operator(self, *inputs: Operator) -> Operator:
         """Slice views."""
@@ -104,7 +109,7 @@ def _leaf(value: Any) -> Dense | Tensor:
         return value
     if isinstance(value, list) and any(isinstance(item, Tensor) for item in value):
         return as_tensor(value)
-    if hasattr(value, "to_numpy") and not hasattr(value, "values_type"):
+    if hasattr(value, "to_numpy"):
         value = value.to_numpy()
     try:
         array = np.asarray(value)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from dataflow import kernels
-from dataflow.block import Block, Origin, Strings
+from dataflow.block import Block, Lines, Origin, Strings, text_array
 from dataflow.errors import DataLossError
 from dataflow.expr.tensor import Tensor
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import STRING, Structure, TensorSpec
+from dataflow.storage import files
 from dataflow.storage.files import ByteStream, as_paths, check_compression, compression_of
+
+Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +48,7 @@ class TextLinesOperator(Operator):
     """Reads chunks of a file and cuts them at line ends."""
 
     node: TextLines
+    stream: ByteStream | None = None
 
     def start(self, own: State | None) -> None:
         """Begin with the first file, or seek to the saved line."""
@@ -48,56 +56,51 @@ class TextLinesOperator(Operator):
         self.file = 0 if own is None else own["file"]
         self.offset = 0 if own is None else own["offset"]  # of the next line, in decompressed bytes
         self.line = 0 if own is None else own["line"]  # lines before it
-        self._close_stream()
 
     def produce(self) -> Block | None:
-        """Return the next lines."""
+        """Return the next lines; a file that cannot be read raises, and is then passed over."""
         while self.file < len(self.paths):
             path = self.paths[self.file]
             if self.stream is None:
-                self.tail = b""
-                try:
+                with self._or_next_file():
                     codec = compression_of(path, self.node.compression_type)
-                    self.stream = ByteStream(path, codec, self.offset)
-                except OSError:
-                    self._next_file()
-                    raise
-            block = self._lines(path)
+                    self.stream, self.tail = ByteStream(path, codec, self.offset), b""
+            block = self._lines(path, self.stream)
             if block is not None:
                 return block
             self._next_file()
         return None
 
-    def _lines(self, path: str) -> Block | None:
+    @contextlib.contextmanager
+    def _or_next_file(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, DataLossError):
+            self._next_file()
+            raise
+
+    def _lines(self, path: str, stream: ByteStream) -> Block | None:
         """Return the next lines of the open file, None at its end."""
         size = self.context.options.block_bytes or 1
         while True:
-            assert self.stream is not None
-            try:
-                chunk = self.stream.read(size)
-            except DataLossError as error:
-                self._next_file()
-                raise error
-            final = len(chunk) < size
-            buffer = np.frombuffer(self.tail + chunk, np.uint8)
-            data, offsets = np.empty(len(buffer), np.uint8), np.empty(len(buffer) + 2, np.int32)
-            lines, consumed = kernels.text.split_lines(buffer, final, data, offsets)
+            with self._or_next_file():
+                buffer = stream.read_after(self.tail, size)
+            final = stream.ended
+            values, consumed = cut_lines(buffer, final)
             self.tail = buffer[consumed:].tobytes()
+            lines = len(values)
             if lines:
                 break
             if final:
                 return None
             size *= 2
-        values = pa.StringArray.from_buffers(
-            lines, pa.py_buffer(offsets[: lines + 1].copy()), pa.py_buffer(data[: offsets[lines]])
-        )
         origin = Origin(path, self.line + 1)
-        good = lines if data[: offsets[lines]].max(initial=0) < 128 else self._valid_prefix(values)
+        good = lines if buffer.max(initial=0) < 128 else self._valid_prefix(values.values)
         if good < lines:
-            return self._up_to_bad_line(buffer, values, good, origin)
+            return self._up_to_bad_line(buffer, values.values, good, origin)
         self.offset += consumed
         self.line += lines
-        return Block((Strings(values),), lines, origin)
+        return Block((values,), lines, origin)
 
     @staticmethod
     def _valid_prefix(values: pa.Array) -> int:
@@ -115,15 +118,14 @@ class TextLinesOperator(Operator):
                 return i
         raise AssertionError("Arrow refused text that is valid")
 
-    def _up_to_bad_line(self, buffer: np.ndarray, values: pa.Array, good: int, origin: Origin) -> Block:  # type: ignore[type-arg]
+    def _up_to_bad_line(self, buffer: Bytes, values: pa.Array, good: int, origin: Origin) -> Block:
         """Deliver the lines before one that is not UTF-8; if it is the first, skip it and raise."""
         ends = np.flatnonzero(buffer == 10)
         skip = good if good else 1
         consumed = int(ends[skip - 1]) + 1 if skip <= len(ends) else len(buffer)
         self.offset += consumed
         self.line += skip
-        self.tail = b""
-        self._close_stream()
+        self.release()  # the next read seeks to behind the line
         if good:
             return Block((Strings(values.slice(0, good)),), good, origin)
         raise DataLossError(
@@ -133,23 +135,48 @@ class TextLinesOperator(Operator):
         )
 
     def _next_file(self) -> None:
-        self._close_stream()
+        self.release()
         self.file, self.offset, self.line = self.file + 1, 0, 0
 
-    def _close_stream(self) -> None:
-        stream = getattr(self, "stream", None)
-        if stream is not None:
-            stream.close()
-        self.stream: ByteStream | None = None
+    def release(self) -> None:
+        """Close the file."""
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None
 
     def own_state(self) -> State:
         """File number, offset of the next line in decompressed bytes, lines before it."""
         return {"file": self.file, "offset": self.offset, "line": self.line}
 
-    def close(self) -> None:
-        """Close the file."""
-        self._close_stream()
+
+def cut_lines(buffer: Bytes, final: bool) -> tuple[Strings, int]:
+    r"""Return the lines of a buffer, and how many bytes they take with their ends.
+
+    Without a ``\r`` to drop, the lines are pieces of the buffer; otherwise they are copied.
+    """
+    if kernels.text.contains(buffer, ord("\r")):
+        data, offsets = np.empty(len(buffer), np.uint8), np.empty(len(buffer) + 2, np.int64)
+        count, consumed = kernels.text.split_lines(buffer, final, data, offsets)
+        return Strings(text_array(pa.string(), data[: offsets[count]], offsets[: count + 1])), consumed
+    whole = len(buffer) & ~7
+    out = np.empty(len(buffer) // 16 + 16, np.int64)
+    while (count := kernels.text.line_ends(buffer[:whole].view(np.uint64), buffer[whole:], out)) < 0:
+        out = np.empty(4 * len(out), np.int64)
+    stops = out[:count]
+    if final and len(buffer) and (not count or stops[-1] != len(buffer) - 1):
+        stops = np.append(stops, len(buffer))
+    starts = np.empty_like(stops)
+    starts[:1], starts[1:] = 0, stops[:-1] + 1
+    consumed = min(int(stops[-1]) + 1, len(buffer)) if len(stops) else 0
+    return Lines(buffer, starts, stops), consumed
 
 
 EXAMPLES = ()
-"""Files differ by machine: the suite makes them and builds the nodes itself."""
+
+
+def file_examples(directory: str) -> list[Node]:
+    """Write files and return nodes that read them: line ends of all kinds, an empty file, compression."""
+    plain = files.write_example(directory, "a.txt", b"one\r\ntwo\n\nfo\rur\n")
+    empty = files.write_example(directory, "b.txt", b"")
+    packed = files.write_example(directory, "c.txt.gz", b"five\nsix", "gzip")
+    return [TextLines((plain, empty, packed)), TextLines((packed,))]

@@ -44,7 +44,7 @@ def _decode(data: pa.Buffer, header: str) -> Dense:
 class Writer:
     """Writes blocks beside the file; `finish` puts them in place, `discard` removes them."""
 
-    def __init__(self, path: str, fingerprint: str) -> None:
+    def __init__(self, path: str, fingerprint: str | None) -> None:
         self._path = path
         self._temporary = f"{path}.{secrets.token_hex(4)}.tmp"
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
@@ -55,7 +55,7 @@ class Writer:
                 ("header", pa.list_(pa.string())),
                 ("length", pa.int64()),
             ],
-            metadata={_FINGERPRINT: fingerprint.encode()},
+            metadata={_FINGERPRINT: (fingerprint or "").encode()},
         )
         self._writer = pa.ipc.new_file(self._sink, self._schema)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import glob as local_glob
+import gzip
 import lzma
 import os
 import secrets
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from dataflow.errors import DataLossError, InvalidArgumentError, NotFoundError, OptionalDependencyError
@@ -26,6 +29,10 @@ _EXTRAS = {
     "abfs": "azure",
     "abfss": "azure",
 }
+
+
+_PIECE = 1 << 16
+"""Bytes that are decompressed at a time."""
 
 
 def is_url(path: str) -> bool:
@@ -98,35 +105,74 @@ class ByteStream:
         path: Local path or URL.
         compression: What `compression_of` returned.
         offset: First byte to read; a compressed file is decompressed up to there.
+
+    Attributes:
+        ended: Whether a read has met the end of the file.
     """
 
     def __init__(self, path: str, compression: str | None = None, offset: int = 0) -> None:
         self._path = path
         self._raw = open_binary(path)
         self._stream: Any = self._raw
+        self._rest = memoryview(b"")
+        self._error: DataLossError | None = None
+        self._compressed = compression is not None
+        self.ended = False
         if compression == "xz":
             self._stream = lzma.open(self._raw)
         elif compression is not None:
             self._stream = pa.CompressedInputStream(pa.PythonFile(self._raw, "r"), compression)
-        if compression is None:
+        if not self._compressed:
             self._raw.seek(offset)
-        while compression is not None and offset > 0 and (skipped := len(self.read(min(offset, 1 << 22)))):
+        while self._compressed and offset > 0 and (skipped := len(self.read(min(offset, 1 << 22)))):
             offset -= skipped
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` bytes, fewer only at the end.
+        """Return up to `size` bytes; as `read_after`."""
+        return self.read_after(b"", size).tobytes()
+
+    def read_after(self, head: bytes, size: int) -> npt.NDArray[np.uint8]:
+        """Return the head and up to `size` bytes behind it as one array.
+
+        There are fewer bytes when the file has ended (`ended` is true then), or when the next read will
+        raise: what comes before corrupt data is returned first, the same for all sizes of reads.
 
         Raises:
             DataLossError: The file is truncated or corrupt.
         """
+        buffer = np.empty(len(head) + size, np.uint8)
+        buffer[: len(head)] = np.frombuffer(head, np.uint8)
+        filled = len(head)
+        while filled < len(buffer) and not self.ended:
+            if self._compressed and not self._rest:
+                self._decompress()
+            if self._error is not None:
+                if filled > len(head):
+                    break
+                raise self._error
+            filled += self._fill(memoryview(buffer.data)[filled:])
+        return buffer[:filled]
+
+    def _fill(self, target: memoryview) -> int:
+        if not self._compressed:
+            count = int(self._stream.readinto(target))  # some remote streams return what they have at hand
+            self.ended = not count
+            return count
+        part, self._rest = self._rest[: len(target)], self._rest[len(target) :]
+        target[: len(part)] = part
+        self.ended = not part
+        return len(part)
+
+    def _decompress(self) -> None:
+        """Decompress the next piece; what fails is kept for the read that comes to it."""
         try:
-            return bytes(self._stream.read(size))
+            self._rest = memoryview(self._stream.read(_PIECE))
         except (OSError, EOFError, lzma.LZMAError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            raise DataLossError(
+            self._error = DataLossError(
                 f"{self._path} cannot be decompressed: {error}", hint="the file is truncated or corrupt"
-            ) from error
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -155,6 +201,14 @@ def atomic_writer(path: str) -> Iterator[IO[bytes]]:
             os.unlink(temporary)
         raise
     sync_directory(os.path.dirname(os.path.abspath(path)))
+
+
+def write_example(directory: str, name: str, data: bytes, compression: str | None = None) -> str:
+    """Write a small file for the examples of a source, compressed if asked for, and return its path."""
+    path = join(directory, name)
+    with atomic_writer(path) as file:
+        file.write(gzip.compress(data, mtime=0) if compression == "gzip" else data)
+    return path
 
 
 def sync_directory(path: str) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataflow.block import Block, Column, Origin, Ragged, Strings
 from dataflow.errors import DataLossError, InvalidArgumentError, Location, SpecError
 from dataflow.spec import BINARY, STRING, TensorSpec
-from dataflow.storage.files import open_binary
+from dataflow.storage.files import atomic_writer, open_binary
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -69,12 +70,11 @@ class ParquetShard:
         total = sum(c.total_uncompressed_size for c in used if c.path_in_schema.split(".")[0] in columns)
         return max(1, int(total // max(1, info.num_rows)))
 
-    def read_group(
+    def batches(
         self, group: int, columns: Sequence[str], rows: int, fills: Mapping[str, Any]
-    ) -> Iterator[Block]:
-        """Yield a row group as blocks of at most `rows` rows, columns in the order given."""
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield a row group in pieces of at most `rows` rows, columns in the order given, nulls filled."""
         batches = self._file.iter_batches(rows, row_groups=[group], columns=list(columns), use_threads=False)
-        first = 0
         while True:
             try:
                 batch = next(batches, None)
@@ -85,29 +85,61 @@ class ParquetShard:
                 ) from error
             if batch is None:
                 return
-            origin = Origin(self.path, first, "row", group)
             arrays = [(name, batch.column(name)) for name in columns]
-            filled = [(n, a.fill_null(fills[n]) if n in fills and a.null_count else a) for n, a in arrays]
-            yield Block(tuple(self._column(a, n, origin) for n, a in filled), batch.num_rows, origin)
-            first += batch.num_rows
+            filled = [a.fill_null(fills[n]) if n in fills and a.null_count else a for n, a in arrays]
+            yield pa.RecordBatch.from_arrays(filled, names=list(columns))
 
-    def _column(self, array: pa.Array, name: str, origin: Origin) -> Column:
-        kind = array.type
-        if pa.types.is_dictionary(kind) or _is_text(kind):
-            return Strings(array)
-        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-            sizes = np.asarray(array.value_lengths().fill_null(0)).astype(np.int64)
-            values = self._column(array.flatten(), name, origin)
-            return Ragged(values, sizes[:, None])
-        if array.null_count and not pa.types.is_floating(kind):
-            row = int(np.flatnonzero(np.asarray(array.is_null()))[0])
-            raise InvalidArgumentError(
-                f"column {name!r} of type {kind} has a null, and no integer can stand for it",
-                location=origin.location(row, name, "null"),
-                hint=f"give a default: ParquetDataset(..., fill_nulls={{{name!r}: 0}})",
-            )
-        return np.asarray(array.to_numpy(zero_copy_only=False))
+    def block(self, batch: pa.RecordBatch, group: int, first: int) -> Block:
+        """Return the block of a batch that begins at row `first` of a row group.
+
+        Raises:
+            InvalidArgumentError: A null has no value; ``row`` is its place in the batch.
+        """
+        origin = Origin(self.path, first, "row", group)
+        names = batch.schema.names
+        columns = tuple(_column(a, n, origin) for n, a in zip(names, batch.columns, strict=True))
+        return Block(columns, batch.num_rows, origin)
 
     def close(self) -> None:
         """Close the file."""
         self._raw.close()
+
+
+def _column(array: pa.Array, name: str, origin: Origin) -> Column:
+    kind = array.type
+    if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
+        array = array.dictionary_decode()
+        kind = array.type
+    if pa.types.is_dictionary(kind) or _is_text(kind):
+        return Strings(array)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        sizes = np.asarray(array.value_lengths().fill_null(0)).astype(np.int64)
+        items = array.flatten()
+        owner = np.repeat(np.arange(len(array)), sizes)
+        _refuse_nulls(items, name, origin, owner)
+        return Ragged(_column(items, name, origin), sizes[:, None])
+    _refuse_nulls(array, name, origin, np.arange(len(array)))
+    return np.asarray(array.to_numpy(zero_copy_only=False))
+
+
+def _refuse_nulls(array: pa.Array, name: str, origin: Origin, rows: npt.NDArray[np.int64]) -> None:
+    """Raise for a null that no value can stand for; `rows` says which element an item belongs to."""
+    kind = array.type
+    missing = pa.types.is_floating(kind) or pa.types.is_temporal(kind) or pa.types.is_dictionary(kind)
+    if not array.null_count or missing or _is_text(kind):
+        return
+    row = int(rows[np.flatnonzero(np.asarray(array.is_null()))[0]])
+    error = InvalidArgumentError(
+        f"column {name!r} of type {kind} has a null, and no value can stand for it",
+        location=origin.location(row, name, "null"),
+        hint=f"give a default: ParquetDataset(..., fill_nulls={{{name!r}: 0}})",
+    )
+    error.row = row
+    raise error
+
+
+def write_example(path: str, table: pa.Table, rows_per_group: int) -> str:
+    """Write a small file with checksums for the examples of the source, and return its path."""
+    with atomic_writer(path) as file:
+        pq.write_table(table, file, row_group_size=rows_per_group, write_page_checksum=True)
+    return path

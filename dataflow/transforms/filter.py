@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from dataflow.expr.user_function import UserFunction, make_user_function
 from dataflow.plan.node import Node, Traits
 from dataflow.runtime.apply import ApplyOperator
 from dataflow.runtime.operator import Operator
-from dataflow.spec import Structure, TensorSpec, dtype_name
+from dataflow.spec import Structure, TensorSpec, dtype_name, flatten
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +55,10 @@ class FilterOperator(ApplyOperator):
 
 
 def _even(source: Node) -> Node:
-    return Filter(
-        source, make_user_function(lambda *parts: parts[0] % 2 == 0, source.element_spec, lambda: None)
-    )
+    def even(*parts: Any) -> Any:
+        return flatten(parts)[0] % 2 == 0
+
+    return Filter(source, make_user_function(even, source.element_spec, lambda: None))
 
 
 EXAMPLES = (_even,)

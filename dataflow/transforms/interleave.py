@@ -29,7 +29,7 @@ class Interleave(Node):
     function: DatasetFunction
     cycle_length: int
     block_length: int = 1
-    num_parallel_calls: int | None = None
+    num_parallel_calls: int | None = dataclasses.field(default=None, metadata={"physical": True})
 
     def check(self) -> None:
         """Refuse sizes below 1."""
@@ -72,6 +72,7 @@ class InterleaveOperator(Operator):
     def start(self, own: State | None) -> None:
         """Begin with empty slots, or open the inner plans that the state names again."""
         self.turn, self.taken = 0, 0
+        self.exhausted = False
         if own is None:
             return
         self.turn, self.taken = own["turn"], own["taken"]
@@ -86,6 +87,7 @@ class InterleaveOperator(Operator):
         before = self.input.state()
         block = self.input.peek()
         if block is None:
+            self.exhausted = True
             return None
         self.input.advance(1)
         cursor = Cursor(build(self.node.function.plan(block, 0)))
@@ -122,11 +124,14 @@ class InterleaveOperator(Operator):
         self.turn, self.taken = (self.turn + 1) % len(self.slots), 0
 
     def _rounds(self) -> Block | None:
-        """Return several whole rounds, if all slots are open and have a block_length at hand."""
+        """Return several whole rounds, if all slots have a block_length at hand.
+
+        Slots that stay empty because the input has ended do not count.
+        """
         cursors = [slot.cursor for slot in self.slots if slot is not None]
         length = self.node.block_length
         rounds = min((cursor.at_hand // length for cursor in cursors), default=0)
-        if not rounds or len(cursors) < len(self.slots):
+        if not rounds or (len(cursors) < len(self.slots) and not self.exhausted):
             return None
         rows = rounds * length
         parts = [cursor.read(rows) for cursor in cursors]

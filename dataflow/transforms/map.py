@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 from dataflow.block import Block
 from dataflow.errors import InvalidArgumentError
@@ -11,7 +13,7 @@ from dataflow.options import AUTOTUNE
 from dataflow.plan.node import Node
 from dataflow.runtime.apply import ApplyOperator
 from dataflow.runtime.operator import Operator
-from dataflow.spec import Structure
+from dataflow.spec import Structure, flatten
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Map(Node):
 
     input: Node
     function: UserFunction
-    num_parallel_calls: int | None = None
+    num_parallel_calls: int | None = dataclasses.field(default=None, metadata={"physical": True})
 
     def check(self) -> None:
         """Refuse a number of threads below 1."""
@@ -44,16 +46,19 @@ class Map(Node):
 class MapOperator(ApplyOperator):
     """The function's result is the output."""
 
+    transparent = True
+
     def combine(self, block: Block, result: Block) -> Block:
         """Return the result."""
         return result
 
 
-def _numbers(source: Node) -> Node:
-    function = make_user_function(
-        lambda *parts: (parts[0] * 2 + 1, parts[0]), source.element_spec, lambda: None
-    )
-    return Map(source, function)
+def _numbers(threads: int | None) -> Callable[[Node], Node]:
+    def double(*parts: Any) -> Any:
+        number = flatten(parts)[0]
+        return number * 2 + 1, {"as it was": number}
+
+    return lambda source: Map(source, make_user_function(double, source.element_spec, lambda: None), threads)
 
 
-EXAMPLES = (_numbers, lambda source: dataclasses.replace(_numbers(source), num_parallel_calls=3))  # type: ignore[type-var]
+EXAMPLES = (_numbers(None), _numbers(3))

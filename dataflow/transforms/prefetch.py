@@ -31,6 +31,11 @@ class Prefetch(Node):
         if self.buffer_size < AUTOTUNE:
             raise InvalidArgumentError(f"buffer_size must be AUTOTUNE or at least 0, not {self.buffer_size}")
 
+    @property
+    def fingerprint(self) -> str:
+        """The input's: this changes nothing in the elements."""
+        return self.input.fingerprint
+
     def infer_spec(self) -> Structure:
         """The input's."""
         return self.input.element_spec
@@ -51,6 +56,7 @@ class PrefetchOperator(Operator):
     """Queues pairs of a block and the input's position behind it."""
 
     node: Prefetch
+    transparent = True
     background: Background[Item] | None = None
 
     def start(self, own: State | None) -> None:

@@ -9,6 +9,7 @@ from dataflow.options import INFINITE_CARDINALITY
 from dataflow.plan.node import Node, Traits
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Structure
+from dataflow.transforms.take import Take
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,4 +72,5 @@ EXAMPLES = (
     lambda source: Repeat(source, 3),
     lambda source: Repeat(source, 0),
     lambda source: Repeat(source, 1),
+    lambda source: Take(Repeat(source), 25),
 )

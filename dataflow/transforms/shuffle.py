@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections import deque
 
 import numpy as np
@@ -10,13 +11,15 @@ import numpy.typing as npt
 
 from dataflow import kernels
 from dataflow.block import Block
-from dataflow.errors import InvalidArgumentError
+from dataflow.errors import DataflowError, InvalidArgumentError, StateError
 from dataflow.options import UNKNOWN_CARDINALITY
 from dataflow.plan.node import Node, Traits
 from dataflow.runtime.operator import Operator, State
 from dataflow.seeds import Epochs, SeedPair, epoch_pair, words
 from dataflow.spec import Structure
 from dataflow.store import Store
+
+_log = logging.getLogger("dataflow")
 
 DRAWS_PER_BLOCK = 1 << 16
 
@@ -31,7 +34,7 @@ class Shuffle(Node):
     traits = Traits(same_elements=True, order_free=True)
     input: Node
     buffer_size: int
-    seeds: SeedPair
+    seeds: SeedPair = dataclasses.field(repr=False)  # without a given seed they differ from run to run
     reshuffle_each_iteration: bool = True
     epochs: Epochs = dataclasses.field(
         default_factory=Epochs, compare=False, repr=False, metadata={"fresh": Epochs}
@@ -45,6 +48,11 @@ class Shuffle(Node):
                 hint="use the number of elements for a full shuffle",
             )
 
+    @property
+    def reshuffles(self) -> bool:
+        """Whether each start gives another order."""
+        return self.reshuffle_each_iteration and self.buffer_size != 1
+
     def infer_spec(self) -> Structure:
         """The input's."""
         return self.input.element_spec
@@ -53,14 +61,18 @@ class Shuffle(Node):
         """The input's."""
         return self.input.infer_cardinality()
 
-    def describe(self) -> str:
-        """Leave the seeds out: without a given seed they differ from run to run."""
-        again = "" if self.reshuffle_each_iteration else ", reshuffle_each_iteration=False"
-        return f"Shuffle(buffer_size={self.buffer_size}{again})"
-
     def operator(self, *inputs: Operator) -> Operator:
         """Gather rows in the order of the draws."""
         return ShuffleOperator(self, *inputs)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Mark:
+    """A position of the input, and how many elements and errors came before it."""
+
+    read: int
+    failed: int
+    state: State
 
 
 class ShuffleOperator(Operator):
@@ -72,27 +84,31 @@ class ShuffleOperator(Operator):
 
     node: Shuffle
 
+    def __init__(self, node: Shuffle, *inputs: Operator) -> None:
+        super().__init__(node, *inputs)
+        self.seeds: SeedPair = node.seeds  # after a resume, those of the run that was saved
+
     def start(self, own: State | None) -> None:
         """Choose the epoch's generator; after a resume, find the rows of the buffer again."""
         if own is None:
-            self.seeds: SeedPair = self.node.seeds
             self.epoch = self.node.epochs.next()
         else:
             self.seeds = (own["seeds"][0], own["seeds"][1])
             self.epoch = own["epoch"]
-            self.node.epochs.resume_after(self.epoch)
+            self.node.epochs.upcoming = own["next_epoch"]
         reshuffle = self.node.reshuffle_each_iteration
         self.generator = epoch_pair(self.seeds, self.epoch) if reshuffle else self.seeds
         self.size = (1 << 62) if self.node.buffer_size == UNKNOWN_CARDINALITY else self.node.buffer_size
         self.drawn = 0
         self.read = 0  # elements taken from the input
+        self.failed = 0  # errors that the input raised meanwhile
         self.ended = False
         self.store = Store()
         self.ordinals = np.empty(0, np.int64)  # for each row of the store: its number in the input
         self.slots = np.empty(0, np.int64)  # rows of the store in the buffer, oldest first, then waiting ones
-        self.marks: deque[tuple[int, State]] = deque([(0, self.input.state())])
+        self.marks: deque[_Mark] = deque([_Mark(0, 0, self.input.state())])
         if own is not None:
-            self._restore(own["drawn"], own["read"], own["ended"], own["base"])
+            self._restore(own["drawn"], own["read"], own["failed"], own["ended"], own["base"])
 
     def produce(self) -> Block | None:
         """Return as many draws as the input allows; the rest at the end."""
@@ -114,10 +130,14 @@ class ShuffleOperator(Operator):
 
     def _read(self, rows: int) -> Block | None:
         """Read from the input, and note its position before."""
-        mark = (self.read, self.input.state())
-        block = self.input.read(rows)
+        mark = _Mark(self.read, self.failed, self.input.state())
+        try:
+            block = self.input.read(rows)
+        except DataflowError:
+            self.failed += 1
+            raise
         if block is not None:
-            if mark[0] > self.marks[-1][0]:
+            if mark.read > self.marks[-1].read:
                 self.marks.append(mark)
             self.read += block.length
         return block
@@ -130,7 +150,7 @@ class ShuffleOperator(Operator):
             self.store.keep(keep)
             self.slots, self.ordinals = np.searchsorted(keep, self.slots), self.ordinals[keep]
         oldest = int(self.ordinals[self.slots].min()) if live else self.read
-        while len(self.marks) > 1 and self.marks[1][0] <= oldest:
+        while len(self.marks) > 1 and self.marks[1].read <= oldest:
             self.marks.popleft()
         return result
 
@@ -144,22 +164,30 @@ class ShuffleOperator(Operator):
         return out
 
     def own_state(self) -> State:
-        """The generator and how far it is; `base` is the number of the input's next element on resume."""
+        """The generator and how far it is; `base` is the number of the input's next element on resume.
+
+        `failed` counts the errors that the input raised between there and here.
+        """
         return {
             "seeds": list(self.seeds),
             "epoch": self.epoch,
+            "next_epoch": self.node.epochs.upcoming,
             "drawn": self.drawn,
             "read": self.read,
+            "failed": self.failed - self.marks[0].failed,
             "ended": self.ended,
-            "base": self.marks[0][0],
+            "base": self.marks[0].read,
         }
 
     def input_states(self) -> list[State | None]:
         """The position from which the buffer can be read again."""
         return [self.marks[0].state]
 
-    def _restore(self, drawn: int, read: int, ended: bool, base: int) -> None:
-        """Repeat the draws on ordinals alone, then fetch the rows that are in the buffer."""
+    def _restore(self, drawn: int, read: int, failed: int, ended: bool, base: int) -> None:
+        """Repeat the draws on ordinals alone, then fetch the rows that are in the buffer.
+
+        The errors among them were raised before the position was saved.
+        """
         entered = min(read, self.size - 1)
         self.slots = np.arange(entered, dtype=np.int64)
         while self.drawn < drawn:
@@ -172,12 +200,18 @@ class ShuffleOperator(Operator):
         self.ordinals = np.sort(self.slots)
         self.slots = np.searchsorted(self.ordinals, self.slots)
         self.read, self.ended = base, ended
-        self.marks = deque([(base, self.input.state())])
-        while self.read < read:
-            block = self._read(read - self.read)
-            if block is None:
-                raise InvalidArgumentError(
-                    f"the input ended after {self.read} elements, and had at least {read} when the position was saved",
+        self.marks = deque([_Mark(base, 0, self.input.state())])
+        while self.read < read or self.failed < failed:
+            try:
+                block = self._read(max(read - self.read, 1))
+            except DataflowError as error:
+                if self.failed > failed:
+                    raise
+                _log.debug("raised before the position was saved: %s", error)
+                continue
+            if block is None or self.read > read:
+                raise StateError(
+                    f"the input has other elements than when the position was saved: {self.read} instead of {read}",
                     hint="resume on the same data",
                 )
             first, last = np.searchsorted(self.ordinals, [self.read - block.length, self.read])

@@ -9,7 +9,7 @@ from dataflow.block import Block, Dense, Ragged
 from dataflow.errors import DataflowError, InvalidArgumentError, SpecError
 from dataflow.options import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY
 from dataflow.plan.node import Node
-from dataflow.runtime.operator import Operator, State
+from dataflow.runtime.operator import Operator, State, forward
 from dataflow.spec import Structure, TensorSpec, component_names, flatten, map_structure
 from dataflow.transforms.batch import Batch
 
@@ -50,7 +50,7 @@ class Unbatch(Node):
         known = next((n for n in rows if n is not None), None)
         if size < 0 or known is None:
             return INFINITE_CARDINALITY if size == INFINITE_CARDINALITY and known else UNKNOWN_CARDINALITY
-        return size * known
+        return int(size * known)
 
     def operator(self, *inputs: Operator) -> Operator:
         """Reshape blocks."""
@@ -64,15 +64,18 @@ class UnbatchOperator(Operator):
 
     def start(self, own: State | None) -> None:
         """Begin with no runs of equal sizes waiting."""
-        self.runs: deque[tuple[Block, State]] = deque()
+        self.runs: deque[tuple[State, Block]] = deque()  # each behind the input's position before it
         self.position = self.input.state()
 
     def produce(self) -> Block | None:
         """Return the rows of the next run of elements of equal size."""
         while self.runs or self._read():
-            run, self.position = self.runs.popleft()
+            before, run = self.runs.popleft()
             columns: list[Dense] = [column for column in run.columns if not isinstance(column, Ragged)]
             sizes = {column.shape[1] for column in columns}
+            if len(sizes) > 1 and run.length > 1:  # each element has an error of its own
+                self.runs.appendleft((forward(before, 1), run.slice(1)))
+            self.position = self.runs[0][0] if self.runs else self.input.state()
             if len(sizes) > 1:
                 raise InvalidArgumentError(
                     f"unbatch: the components have {sorted(sizes)} rows in one element"
@@ -91,11 +94,9 @@ class UnbatchOperator(Operator):
             raise
         if block is None:
             return False
-        done = 0
         for run in block.dense_runs():
-            done += run.length
-            self.runs.append((run, {**before, "skip": before["skip"] + done}))
-        self.runs[-1] = (self.runs[-1][0], self.input.state())
+            self.runs.append((before, run))
+            before = forward(before, run.length)
         return True
 
     def input_states(self) -> list[State | None]:

@@ -19,6 +19,11 @@ class WithOptions(Node):
     input: Node
     options: Options
 
+    @property
+    def fingerprint(self) -> str:
+        """The input's: this changes nothing in the elements."""
+        return self.input.fingerprint
+
     def infer_spec(self) -> Structure:
         """The input's."""
         return self.input.element_spec
@@ -34,6 +39,8 @@ class WithOptions(Node):
 
 class PassOperator(Operator):
     """Passes blocks on."""
+
+    transparent = True
 
     def start(self, own: State | None) -> None:
         """Nothing moves here."""

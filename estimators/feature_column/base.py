@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
@@ -90,7 +91,7 @@ def sorted_columns(columns: FeatureColumn | Iterable[FeatureColumn]) -> list[Fea
     if not found:
         raise InvalidArgumentError("feature_columns is empty", hint="give at least one feature column")
     names = sorted(column.name for column in found)
-    twice = {a for a, b in zip(names, names[1:], strict=False) if a == b}
+    twice = {a for a, b in itertools.pairwise(names) if a == b}
     if twice:
         raise InvalidArgumentError(f"two feature columns have one name: {sorted(twice)}")
     return sorted(found, key=lambda column: column.name)

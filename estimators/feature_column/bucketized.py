@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,8 +59,12 @@ def bucketized_column(source_column: NumericColumn, boundaries: Sequence[float])
     3
     """
     if not isinstance(source_column, NumericColumn) or len(source_column.shape) != 1:
-        raise InvalidArgumentError(f"bucketized_column needs a numeric_column of rank 1, not {source_column!r}")
+        raise InvalidArgumentError(
+            f"bucketized_column needs a numeric_column of rank 1, not {source_column!r}"
+        )
     edges = tuple(boundaries) if isinstance(boundaries, list | tuple) else ()
-    if not edges or any(not a < b for a, b in zip(edges, edges[1:], strict=False)):
-        raise InvalidArgumentError(f"boundaries must be a strictly increasing list of numbers, not {boundaries!r}")
+    if not edges or any(not a < b for a, b in itertools.pairwise(edges)):
+        raise InvalidArgumentError(
+            f"boundaries must be a strictly increasing list of numbers, not {boundaries!r}"
+        )
     return BucketizedColumn(source_column, tuple(float(edge) for edge in edges))

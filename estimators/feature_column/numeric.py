@@ -49,7 +49,7 @@ class NumericColumn(DenseColumn):
         known = [size for size in value.shape[1:] if size is not None]
         if len(known) == value.ndim - 1 and math.prod(known) != self.width:
             raise InvalidArgumentError(
-                f"feature {self.key!r} has shape {raw.shape}, and numeric_column says {self.shape} per example",
+                f"feature {self.key!r} has shape {raw.shape}, and numeric_column {self.shape} per example",
                 hint=f"numeric_column({self.key!r}, shape={tuple(raw.shape[1:])})",
             )
         value = value.astype(np.float32)

@@ -40,7 +40,8 @@ class VocabularyListColumn(CategoricalColumn):
         text = isinstance(self.vocabulary_list[0], str)
         if is_text(raw.dtype) != text or (not text and raw.dtype.kind not in "iu"):
             raise SpecError(
-                f"the vocabulary of {self.key!r} holds {'text' if text else 'integers'}, and the feature is {raw.spec}",
+                f"the vocabulary of {self.key!r} holds {'text' if text else 'integers'}, "
+                f"and the feature is {raw.spec}",
                 hint="give the vocabulary in the feature's type, or decode the feature in the vocabulary's",
             )
         flat = raw if raw.ndim == 2 else raw.reshape(-1, int(np.prod([n or 1 for n in raw.shape[1:]])))
@@ -77,9 +78,14 @@ def categorical_column_with_vocabulary_list(
     if len(set(values)) < len(values):
         twice = sorted({str(v) for v in values if values.count(v) > 1})
         raise InvalidArgumentError(f"the vocabulary of {key!r} holds values twice: {twice}")
-    kinds = {str if isinstance(v, str) else int if isinstance(v, int) and not isinstance(v, bool) else None for v in values}
+    kinds = {
+        str if isinstance(v, str) else int if isinstance(v, int) and not isinstance(v, bool) else None
+        for v in values
+    }
     if len(kinds) > 1 or None in kinds:
-        raise InvalidArgumentError(f"the vocabulary of {key!r} must be all text or all integers: {values[:5]}")
+        raise InvalidArgumentError(
+            f"the vocabulary of {key!r} must be all text or all integers: {values[:5]}"
+        )
     if dtype is not None:
         wanted = as_dtype(dtype)
         if is_text(wanted) != (kinds == {str}) or wanted.kind not in "USiu":
@@ -87,5 +93,7 @@ def categorical_column_with_vocabulary_list(
     if num_oov_buckets:
         raise InvalidArgumentError("num_oov_buckets is not available yet", hint="use default_value")
     if not -1 <= default_value < len(values):
-        raise InvalidArgumentError(f"default_value must be -1 or an id below {len(values)}, not {default_value}")
+        raise InvalidArgumentError(
+            f"default_value must be -1 or an id below {len(values)}, not {default_value}"
+        )
     return VocabularyListColumn(check_key(key), values, default_value)

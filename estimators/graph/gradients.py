@@ -45,9 +45,19 @@ def gradients(loss: Tensor, variables: Sequence[Variable]) -> list[Gradient | No
 
     Raises:
         InvalidArgumentError: The loss is no scalar, or something on the way has no gradient.
+
+    >>> from estimators.graph.program import Program
+    >>> weight = Variable("weight", ())
+    >>> slope, = gradients((weight.tensor - 3.0) ** 2, [weight])
+    >>> float(Program([], {"slope": slope}).run([], {"weight": np.float32(5.0)})["slope"])
+    4.0
     """
+    if loss.dtype.kind != "f":
+        raise InvalidArgumentError(f"the loss must be a floating-point number, and is {loss.spec}")
     if loss.shape != ():
-        raise InvalidArgumentError(f"the loss must be a scalar, and is {loss.spec}", hint="reduce it with .mean() or .sum()")
+        raise InvalidArgumentError(
+            f"the loss must be a scalar, and is {loss.spec}", hint="reduce it with .mean() or .sum()"
+        )
     wanted = {id(variable.tensor.call) for variable in variables}
     order = postorder([loss])
     reaches: set[int] = set()
@@ -60,7 +70,9 @@ def gradients(loss: Tensor, variables: Sequence[Variable]) -> list[Gradient | No
         if gradient is None or id(call) not in reaches or call.primitive is VARIABLE:
             continue
         if isinstance(gradient, RowGradient):
-            raise SpecError(f"{call.primitive.name} cannot pass a sparse gradient on", hint="gather from a variable")
+            raise SpecError(
+                f"{call.primitive.name} cannot pass a sparse gradient on", hint="gather from a variable"
+            )
         rule = RULES.get(call.primitive.name)
         if rule is None:
             raise InvalidArgumentError(

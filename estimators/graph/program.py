@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import estimators.graph.rules  # noqa: F401  (registers the gradients)
-from dataflow.errors import InvalidArgumentError
-from dataflow.expr.function import Function
-from dataflow.expr.tensor import Tensor
+from dataflow.block import Strings
+from dataflow.errors import DataflowError, InvalidArgumentError, SpecError
+from dataflow.expr.function import postorder
+from dataflow.expr.primitives.arithmetic import ELEMENTWISE
+from dataflow.expr.tensor import CONSTANT, Call, Tensor
+from estimators.graph.primitives import ftrl
 from estimators.graph.variable import Array, Variable, variables_of
+
+_MAKES_NEW_ARRAYS = {*map(id, ELEMENTWISE.values()), id(ftrl)}
+"""Results of these never share memory with their inputs; others are copied where it matters."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,11 +29,33 @@ class Update:
         variable: What changes.
         value: The new value; with `rows`, of these rows ``[n, ...]``.
         rows: int64 ``[n]``, different from each other; None: the whole variable.
+
+    Raises:
+        SpecError: The value has another shape or dtype than the variable, or its rows.
     """
 
     variable: Variable
     value: Tensor
     rows: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        wanted, shape = self.variable.shape, self.value.shape
+        if self.rows is not None:
+            wanted, shape = wanted[1:], shape[1:]
+        fits = len(wanted) == len(shape) and all(b in (a, None) for a, b in zip(wanted, shape, strict=True))
+        if not fits or self.value.dtype != self.variable.dtype:
+            raise SpecError(f"{self.variable!r} cannot become a value of {self.value.spec}")
+
+
+class _Step(NamedTuple):
+    """A call of the schedule: the places of what it takes, and the first place of its results."""
+
+    compute: Callable[..., Any]
+    inputs: tuple[int, ...]
+    attributes: dict[str, Any]
+    first: int
+    several: bool
+    call: Call
 
 
 class Program:
@@ -39,39 +67,115 @@ class Program:
         updates: What to change. All new values are computed from the old ones, then set together.
 
     Raises:
-        InvalidArgumentError: A variable is updated twice, or two have one name.
+        InvalidArgumentError: A variable is updated twice, two have one name, or something is computed
+            from a leaf that is not fed.
+
+    >>> from estimators.graph.variable import Variable
+    >>> count = Variable("count", ())
+    >>> program = Program([], {"before": count.tensor}, [Update(count, count.tensor + 1.0)])
+    >>> values = initial_values([count], seed=0)
+    >>> float(program.run([], values)["before"]), float(values["count"])
+    (0.0, 1.0)
     """
 
     def __init__(
         self, inputs: Sequence[Tensor], fetches: Mapping[str, Tensor], updates: Sequence[Update] = ()
     ) -> None:
-        self.names = tuple(fetches)
-        self.updates = tuple(updates)
-        ends = [*fetches.values(), *(u.value for u in updates), *(u.rows for u in updates if u.rows is not None)]
+        ends = [
+            *fetches.values(),
+            *(u.value for u in updates),
+            *(u.rows for u in updates if u.rows is not None),
+        ]
         updated = [update.variable for update in updates]
         self.variables = variables_of([*ends, *(variable.tensor for variable in updated)])
         twice = {v.name for v in updated if updated.count(v) > 1}
         if twice:
             raise InvalidArgumentError(f"variables are updated twice in one step: {sorted(twice)}")
-        leaves = (*inputs, *(variable.tensor for variable in self.variables))
-        self._function = Function(leaves, tuple(ends))
+        self._names = [variable.name for variable in self.variables]
+        self._start: list[Any] = []
+        """The values before a run: places of columns, of variables, constants, and places of results."""
+        self._steps, places = self._schedule([*inputs, *(v.tensor for v in self.variables)], ends)
+        changes = bool(updates)
+        self._fetches = [
+            (name, places.pop(0), changes and not _new_array(tensor)) for name, tensor in fetches.items()
+        ]
+        new = [places.pop(0) for _ in updates]
+        rows = [None if u.rows is None else places.pop(0) for u in updates]
+        copy = [not (u.variable.shape and _new_array(u.value)) for u in updates]
+        self._updates = list(zip((u.variable.name for u in updates), new, copy, rows, strict=True))
+
+    def _schedule(self, leaves: Sequence[Tensor], ends: Sequence[Tensor]) -> tuple[list[_Step], list[int]]:
+        """Return the calls in order, and the places of the ends."""
+        first = {id(leaf.call): place for place, leaf in enumerate(leaves)}
+        self._start = [None] * len(leaves)
+        steps = []
+        for call in postorder(ends):
+            if id(call) in first:
+                continue
+            first[id(call)] = len(self._start)
+            if call.primitive is CONSTANT:
+                self._start.append(call.attributes["value"])
+                continue
+            if not call.inputs:
+                raise InvalidArgumentError(f"a program is not fed with a {call.primitive.name} that it needs")
+            inputs = tuple(first[id(t.call)] + t.output for t in call.inputs)
+            specs = call.primitive.infer(*call.inputs, **call.attributes)
+            several = isinstance(specs, tuple)
+            steps.append(
+                _Step(call.primitive.compute, inputs, dict(call.attributes), len(self._start), several, call)
+            )
+            self._start += [None] * (len(specs) if isinstance(specs, tuple) else 1)
+        return steps, [first[id(end.call)] + end.output for end in ends]
 
     def run(self, columns: Sequence[Any], values: dict[str, Array]) -> dict[str, Any]:
-        """Run one batch; `values` (arrays by variable name) are changed in place.
+        """Run one batch, and put the new values of variables into `values` (arrays by name).
 
         Returns:
-            The fetches, as plain arrays or `Strings`.
+            The fetches, as plain arrays or `Strings`; fetched variables have their old values.
         """
-        fed = [*columns, *(values[variable.name] for variable in self.variables)]
-        results = self._function.run(fed, lead=0)
-        count = len(self.names)
-        rows = iter(results[count + len(self.updates) :])
-        for update, value in zip(self.updates, results[count : count + len(self.updates)], strict=True):
-            if update.rows is None:
-                np.copyto(values[update.variable.name], value)
+        held = self._start.copy()
+        count = len(columns)
+        held[:count] = columns
+        held[count : count + len(self._names)] = [values[name] for name in self._names]
+        self._compute(held)
+        fetched = {name: _copied(held[at]) if copy else held[at] for name, at, copy in self._fetches}
+        for _, at, copy, _ in self._updates:
+            if copy:
+                held[at] = np.array(held[at])
+        for name, at, _, rows in self._updates:
+            if rows is None:
+                values[name] = held[at]
             else:
-                values[update.variable.name][next(rows)] = value
-        return dict(zip(self.names, results[:count], strict=True))
+                values[name][held[rows]] = held[at]
+        return fetched
+
+    def _compute(self, held: list[Any]) -> None:
+        """Fill the places of results.
+
+        Raises:
+            InvalidArgumentError: A kernel failed; the message says which, and the line that used it.
+        """
+        for compute, inputs, attributes, first, several, call in self._steps:
+            try:
+                result = compute(0, *[held[i] for i in inputs], **attributes)
+            except DataflowError:
+                raise
+            except Exception as cause:
+                raise InvalidArgumentError(
+                    f"{call.primitive.name} failed with {type(cause).__name__}: {cause}, used at {call.line}"
+                ) from cause
+            if several:
+                held[first : first + len(result)] = result
+            else:
+                held[first] = result
+
+
+def _new_array(tensor: Tensor) -> bool:
+    return id(tensor.call.primitive) in _MAKES_NEW_ARRAYS
+
+
+def _copied(value: Any) -> Any:
+    return value if isinstance(value, Strings) else np.array(value)
 
 
 def initial_values(variables: Sequence[Variable], seed: int | None) -> dict[str, Array]:
@@ -80,10 +184,10 @@ def initial_values(variables: Sequence[Variable], seed: int | None) -> dict[str,
     Each variable has a generator of its own, made from the seed and its name, so adding one variable
     does not change the others. Without a seed it comes from the operating system.
     """
-    root = np.random.SeedSequence(seed)
+    entropy = np.random.SeedSequence(seed).entropy
+    assert isinstance(entropy, int)
     values = {}
     for variable in variables:
-        name = list(variable.name.encode())
-        rng = np.random.default_rng(np.random.SeedSequence([int(root.entropy or 0), *name]))  # type: ignore[call-overload]
+        rng = np.random.default_rng(np.random.SeedSequence([entropy, *variable.name.encode()]))
         values[variable.name] = np.array(variable.initializer(variable.shape, variable.dtype, rng))
     return values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,13 +21,22 @@ def _output(call: Call) -> Tensor:
     return Tensor(call, spec)
 
 
+def _log_or_0(x: Tensor) -> Tensor:
+    """The logarithm of positive numbers, 0 for others: x^y does not change with y at x = 0."""
+    return cast("Tensor", np.where(x > 0, np.log(np.where(x > 0, x, 1)), 0))
+
+
 def _elementwise(name: str, rule: Callable[..., Sequence[Any]]) -> None:
     """Register a rule that ignores broadcasting; the gradients are summed to the inputs' shapes."""
 
     def full(call: Call, g: Tensor) -> Sequence[Gradient | None]:
         parts = rule(g, *call.inputs, _output(call))
         return [
-            None if part is None else part if part.shape == x.shape and None not in x.shape else sum_to(part, x)
+            None
+            if part is None
+            else part
+            if part.shape == x.shape and None not in x.shape
+            else sum_to(part, x)
             for part, x in zip(parts, call.inputs, strict=True)
         ]
 
@@ -38,7 +47,7 @@ _elementwise("add", lambda g, x, y, out: (g, g))
 _elementwise("subtract", lambda g, x, y, out: (g, -g))
 _elementwise("multiply", lambda g, x, y, out: (g * y, g * x))
 _elementwise("divide", lambda g, x, y, out: (g / y, -g * out / y))
-_elementwise("power", lambda g, x, y, out: (g * y * x ** (y - 1), g * out * np.log(x)))
+_elementwise("power", lambda g, x, y, out: (g * y * x ** (y - 1), g * out * _log_or_0(x)))
 _elementwise("negative", lambda g, x, out: (-g,))
 _elementwise("positive", lambda g, x, out: (g,))
 _elementwise("absolute", lambda g, x, out: (g * np.sign(x),))
@@ -82,8 +91,8 @@ def _sum(call: Call, g: Tensor) -> Sequence[Gradient]:
 
 def _mean(call: Call, g: Tensor) -> Sequence[Gradient]:
     x = call.inputs[0]
-    count = size_of(x, dtype=x.dtype.name) / size_of(_output(call), dtype=x.dtype.name)
-    return (expand_like(_keepdims(call, g), x) / count,)
+    count = size_of(x, dtype=g.dtype.name) / size_of(_output(call), dtype=g.dtype.name)
+    return (expand_like(_keepdims(call, g) / count, x),)
 
 
 RULES["matmul"] = _matmul

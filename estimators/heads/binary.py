@@ -9,57 +9,19 @@ import numpy as np
 
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.primitives.lookup import vocabulary_lookup
-from dataflow.expr.tensor import Primitive, Tensor, as_tensor
-from dataflow.spec import TensorSpec, is_text
-from estimators.graph.primitives import sigmoid, sigmoid_cross_entropy
-from estimators.heads.base import Head, check_last_dimension
+from dataflow.expr.tensor import Tensor, as_tensor
+from dataflow.spec import is_text
+from estimators.graph.primitives import check_range, choose, repeat_rows, sigmoid, sigmoid_cross_entropy
+from estimators.heads.base import Head, WeightColumn, check_last_dimension
 from estimators.metrics import Metric, accuracy, auc, mean, precision, recall
 from estimators.metrics.base import ratio
-
-
-def _check_range(lead: int, labels: Any, *, low: float, high: float, what: str) -> Any:
-    bad = ~((labels >= low) & (labels <= high))
-    if bad.any():
-        raise InvalidArgumentError(
-            f"{what} must be between {low:g} and {high:g}, and one is {np.asarray(labels)[bad].ravel()[0]:g}",
-            hint="check the label column, or give a label_vocabulary",
-        )
-    return labels
-
-
-check_range = Primitive(
-    "check_range",
-    lambda labels, *, low, high, what: labels.spec,
-    _check_range,
-    lambda: [((np.array([0.0, 1.0]),), {"low": 0.0, "high": 1.0, "what": "labels"})],
-    elementwise=True,
-)
-"""Pass numbers on, and raise if one is out of range or NaN."""
-
-repeat_rows = Primitive(
-    "repeat_rows",
-    lambda like, values: TensorSpec((like.shape[0], values.shape[0]), values.dtype),
-    lambda lead, like, values: values.take(np.tile(np.arange(len(values)), len(like))).reshape((len(like), len(values)))
-    if hasattr(values, "take") and not isinstance(values, np.ndarray)
-    else np.tile(values, (len(like), 1)),
-    lambda: [((np.ones(3), np.array([0, 1])), {})],
-)
-"""The same values for each example, ``[batch, n]``."""
-
-choose = Primitive(
-    "choose",
-    lambda ids, values: TensorSpec(ids.shape, values.dtype),
-    lambda lead, ids, values: values.take(np.ravel(ids)).reshape(np.shape(ids)),
-    lambda: [((np.array([[1], [0]]), np.array(["a", "b"], object)), {})],
-)
-"""Values by position."""
 
 
 class BinaryClassHead(Head):
     """Predicts one of two classes.
 
     Args:
-        weight_column: Feature with the weight of each example, or None.
+        weight_column: Feature with the weight of each example, or a `numeric_column` of it, or None.
         label_vocabulary: The two classes as text, if labels are text.
         loss_reduction: "sum_over_batch_size" or "sum".
 
@@ -69,13 +31,17 @@ class BinaryClassHead(Head):
 
     def __init__(
         self,
-        weight_column: str | None = None,
+        weight_column: WeightColumn = None,
         label_vocabulary: Sequence[str] | None = None,
         loss_reduction: str = "sum_over_batch_size",
     ) -> None:
         super().__init__(weight_column, loss_reduction)
-        if label_vocabulary is not None and (not isinstance(label_vocabulary, list | tuple) or len(label_vocabulary) != 2):
-            raise InvalidArgumentError(f"label_vocabulary must be a list of two classes, not {label_vocabulary!r}")
+        if label_vocabulary is not None and (
+            not isinstance(label_vocabulary, list | tuple) or len(label_vocabulary) != 2
+        ):
+            raise InvalidArgumentError(
+                f"label_vocabulary must be a list of two classes, not {label_vocabulary!r}"
+            )
         self.label_vocabulary = None if label_vocabulary is None else tuple(label_vocabulary)
 
     def predictions(self, logits: Tensor) -> dict[str, Tensor]:
@@ -99,7 +65,8 @@ class BinaryClassHead(Head):
         if is_text(labels.dtype) != (self.label_vocabulary is not None):
             kind = "text" if is_text(labels.dtype) else "numbers"
             raise SpecError(
-                f"labels are {kind}, and {'no' if self.label_vocabulary is None else 'a'} label_vocabulary is given",
+                f"labels are {kind}, and the head has "
+                f"{'no' if self.label_vocabulary is None else 'a'} label_vocabulary",
                 hint="give label_vocabulary=[negative, positive] for text, and none for 0 and 1",
             )
         if self.label_vocabulary is not None:
@@ -134,6 +101,6 @@ class BinaryClassHead(Head):
 
 
 def _baseline(sums: Any) -> float:
-    """Accuracy of always predicting the more frequent class."""
+    """Accuracy of always predicting the more frequent class; 0 over nothing."""
     share = ratio(sums[0], sums[1])
-    return max(share, 1 - share)
+    return max(share, 1 - share) if sums[1] else 0.0

@@ -9,7 +9,7 @@ import numpy as np
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor
 from dataflow.spec import is_text
-from estimators.heads.base import Head, check_last_dimension
+from estimators.heads.base import Head, WeightColumn, check_last_dimension
 from estimators.losses import squared_error
 from estimators.metrics import Metric, mean
 
@@ -24,7 +24,7 @@ class RegressionHead(Head):
     def __init__(
         self,
         label_dimension: int = 1,
-        weight_column: str | None = None,
+        weight_column: WeightColumn = None,
         loss_reduction: str = "sum_over_batch_size",
     ) -> None:
         super().__init__(weight_column, loss_reduction)

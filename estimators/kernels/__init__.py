@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-FAMILIES = ("sparse",)
+FAMILIES = ("sparse", "updates")
 
 
 def __getattr__(name: str) -> ModuleType:

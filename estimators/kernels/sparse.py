@@ -12,13 +12,15 @@ from dataflow.kernels.jit import kernel
 
 @kernel
 def gather_sum(table: npt.NDArray[Any], ids: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """Return ``[batch, units]``: for each row of `ids` the sum of the table's rows; negative ids add nothing."""
+    """Return ``[batch, units]``: for each row of `ids` the sum of the table's rows; negative ids add 0."""
     batch, width = ids.shape
     units = table.shape[1]
     out = np.zeros((batch, units), table.dtype)
     for i in range(batch):
         for j in range(width):
             row = ids[i, j]
+            if row >= len(table):
+                raise IndexError("an id is beyond the table")
             if row >= 0:
                 for k in range(units):
                     out[i, k] += table[row, k]
@@ -33,7 +35,7 @@ def unique_rows(
 
     Sums run in the order of the batch, so they are the same in every run.
     """
-    batch, width = ids.shape
+    width = ids.shape[1]
     units = values.shape[1]
     flat = ids.ravel()
     order = np.argsort(flat, kind="mergesort")

@@ -25,6 +25,12 @@ class Metric:
         shape: Shape of the sums, which start at 0.
         update: ``update(*values)`` returns what a batch adds to the sums.
         result: From the sums to the metric's value.
+
+    >>> from dataflow.expr.tensor import as_tensor
+    >>> from estimators.metrics import mean
+    >>> metric = mean(as_tensor([0.0]))
+    >>> metric.result(metric.zero() + metric.update([1.0, 2.0]) + metric.update([6.0]))
+    3.0
     """
 
     inputs: tuple[Tensor, ...]
@@ -40,7 +46,11 @@ class Metric:
 def flat(values: Any, weights: Any = None) -> tuple[Sums, Sums]:
     """Return values and their weights as flat float64 arrays; weights are broadcast, 1 if None."""
     array = np.asarray(values, np.float64)
-    weight = np.ones(array.shape) if weights is None else np.broadcast_to(np.asarray(weights, np.float64), array.shape)
+    weight = (
+        np.ones(array.shape)
+        if weights is None
+        else np.broadcast_to(np.asarray(weights, np.float64), array.shape)
+    )
     return array.ravel(), weight.ravel()
 
 

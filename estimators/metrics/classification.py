@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dataflow.errors import InvalidArgumentError
 from dataflow.expr.tensor import Tensor
 from estimators.metrics.base import Metric, Sums, flat, ratio
 from estimators.metrics.mean import mean
@@ -51,24 +52,33 @@ def _histogram(labels: Any, predictions: Any, weights: Any = None) -> Sums:
     """
     label, weight = flat(labels, weights)
     p = np.asarray(predictions, np.float32).ravel()
+    outside = ~((p >= 0) & (p <= 1))
+    if outside.any():
+        raise InvalidArgumentError(
+            f"auc takes predictions between 0 and 1, and one is {p[outside][0]}",
+            hint="look for NaN in features and weights; give probabilities, not logits",
+        )
     bucket = np.maximum(np.ceil(p * np.float32(THRESHOLDS - 1)) - 1, 0).astype(np.int64)
     positive = np.bincount(bucket, weight * label, THRESHOLDS)
     return np.stack([positive, np.bincount(bucket, weight * (1 - label), THRESHOLDS)])
 
 
 def _roc(sums: Sums) -> float:
-    tp, fp = (np.append(np.cumsum(row[::-1])[::-1], 0.0)[:THRESHOLDS] for row in sums)
-    tpr, fpr = (_share(count, row.sum()) for count, row in ((tp, sums[0]), (fp, sums[1])))
+    """Area under the curve of true over false positive rates, by trapezoids."""
+    above = _above(sums)
+    total = sums.sum(axis=1, keepdims=True)
+    tpr, fpr = np.divide(above, total, out=np.zeros_like(above), where=total > 0)
     return float(((fpr[:-1] - fpr[1:]) * (tpr[:-1] + tpr[1:]) / 2).sum())
 
 
-def _share(count: Sums, total: float) -> Sums:
-    return count / total if total else np.zeros_like(count)
+def _above(sums: Sums) -> Sums:
+    """Weights of positives and negatives above each threshold: no prediction is in the last bucket."""
+    return np.cumsum(sums[:, ::-1], axis=1)[:, ::-1]
 
 
 def _precision_recall(sums: Sums) -> float:
     """Area under the interpolated curve. Source: Davis & Goadrich 2006, as in Keras."""
-    tp, fp = (np.cumsum(row[::-1])[::-1] for row in sums)
+    tp, fp = _above(sums)
     p = tp + fp
     dtp, dp = tp[:-1] - tp[1:], p[:-1] - p[1:]
     slope = np.divide(dtp, np.maximum(dp, 0), out=np.zeros_like(dp), where=dp > 0)
@@ -88,6 +98,13 @@ def auc(labels: Tensor, predictions: Tensor, weights: Tensor | None = None, *, c
         predictions: Probabilities.
         weights: Weights of the examples.
         curve: "ROC" or "PR".
+
+    >>> from dataflow.expr.tensor import as_tensor
+    >>> metric = auc(as_tensor([0.0, 0.0, 1.0, 1.0]), as_tensor([0.1, 0.4, 0.35, 0.8]))
+    >>> metric.result(metric.update([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]))
+    0.75
     """
+    if curve not in ("ROC", "PR"):
+        raise InvalidArgumentError(f"curve must be 'ROC' or 'PR', not {curve!r}")
     result = {"ROC": _roc, "PR": _precision_recall}[curve]
     return Metric(_inputs(labels, predictions, weights), (2, THRESHOLDS), _histogram, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from estimators.feature_column.base import (
 from estimators.graph.primitives import gather_sum
 from estimators.graph.variable import Variable
 from estimators.heads import BinaryClassHead, Head, RegressionHead
+from estimators.heads.base import WeightColumn
 from estimators.optimizers import OPTIMIZERS, Ftrl, Optimizer
 from estimators.run_config import RunConfig
 from estimators.specs import EstimatorSpec
@@ -67,9 +69,13 @@ def as_optimizer(optimizer: OptimizerArgument, learning_rate: float, columns: in
         if optimizer not in OPTIMIZERS:
             raise InvalidArgumentError(f"optimizer must be one of {sorted(OPTIMIZERS)}, not {optimizer!r}")
         return OPTIMIZERS[optimizer](learning_rate)  # type: ignore[call-arg]
-    made = optimizer if isinstance(optimizer, Optimizer) else optimizer() if callable(optimizer) else optimizer
+    made = (
+        optimizer if isinstance(optimizer, Optimizer) else optimizer() if callable(optimizer) else optimizer
+    )
     if not isinstance(made, Optimizer):
-        raise SpecError(f"optimizer must be a name, an Optimizer or a function that returns one, not {optimizer!r}")
+        raise SpecError(
+            f"optimizer must be a name, an Optimizer or a function that returns one, not {optimizer!r}"
+        )
     return made
 
 
@@ -80,7 +86,7 @@ class _Linear(Estimator):
         self,
         head: Head,
         feature_columns: FeatureColumn | Sequence[FeatureColumn],
-        model_dir: str | None,
+        model_dir: str | os.PathLike[str] | None,
         optimizer: OptimizerArgument,
         config: RunConfig | None,
     ) -> None:
@@ -90,7 +96,8 @@ class _Linear(Estimator):
         def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
             if not isinstance(features, dict):
                 raise SpecError(
-                    "features must be a dict of tensors by feature name", hint="return ({'x': x}, label) from map"
+                    "features must be a dict of tensors by feature name",
+                    hint="return ({'x': x}, label) from map",
                 )
             logits = linear_logits(features, columns, head.logits_dimension)
             return head.create_estimator_spec(features, mode, logits, labels, chosen.minimize)
@@ -105,7 +112,7 @@ class LinearRegressor(_Linear):
         feature_columns: The inputs.
         model_dir: Where checkpoints are; default a new temporary directory.
         label_dimension: Numbers to predict per example.
-        weight_column: Feature with the weights of examples.
+        weight_column: Feature with the weight of each example, or a `numeric_column` of it, or None.
         optimizer: "Ftrl" (learning rate 0.2), an `Optimizer`, or a function that returns one.
         config: A `RunConfig`.
         loss_reduction: "sum_over_batch_size" or "sum".
@@ -121,9 +128,9 @@ class LinearRegressor(_Linear):
     def __init__(
         self,
         feature_columns: FeatureColumn | Sequence[FeatureColumn],
-        model_dir: str | None = None,
+        model_dir: str | os.PathLike[str] | None = None,
         label_dimension: int = 1,
-        weight_column: str | None = None,
+        weight_column: WeightColumn = None,
         optimizer: OptimizerArgument = "Ftrl",
         config: RunConfig | None = None,
         loss_reduction: str = "sum_over_batch_size",
@@ -139,19 +146,29 @@ class LinearClassifier(_Linear):
         feature_columns: The inputs.
         model_dir: Where checkpoints are; default a new temporary directory.
         n_classes: Must be 2 in this version.
-        weight_column: Feature with the weights of examples.
+        weight_column: Feature with the weight of each example, or a `numeric_column` of it, or None.
         label_vocabulary: The two classes as text, if labels are text.
         optimizer: "Ftrl" (learning rate 0.2), an `Optimizer`, or a function that returns one.
         config: A `RunConfig`.
         loss_reduction: "sum_over_batch_size" or "sum".
+
+    >>> from dataflow import Dataset
+    >>> from estimators import feature_column
+    >>> columns = [feature_column.categorical_column_with_vocabulary_list("pet", ["cat", "dog"])]
+    >>> data = Dataset.from_tensor_slices(({"pet": ["cat", "dog", "dog"]}, [0, 1, 1])).batch(3)
+    >>> model = LinearClassifier(columns).train(data.repeat(), steps=20)
+    >>> [int(example["class_ids"][0]) for example in model.predict(data)]
+    [0, 1, 1]
+    >>> float(model.evaluate(data)["accuracy"])
+    1.0
     """
 
     def __init__(
         self,
         feature_columns: FeatureColumn | Sequence[FeatureColumn],
-        model_dir: str | None = None,
+        model_dir: str | os.PathLike[str] | None = None,
         n_classes: int = 2,
-        weight_column: str | None = None,
+        weight_column: WeightColumn = None,
         label_vocabulary: Sequence[str] | None = None,
         optimizer: OptimizerArgument = "Ftrl",
         config: RunConfig | None = None,

@@ -68,7 +68,13 @@ class Optimizer(ABC):
         updates: list[Update] = []
         for variable, gradient in pairs:
             slots = {
-                name: Variable(f"training/{self.name}/{variable.name}/{name}", variable.shape, variable.dtype, first, False)
+                name: Variable(
+                    f"training/{self.name}/{variable.name}/{name}",
+                    variable.shape,
+                    variable.dtype,
+                    first,
+                    False,
+                )
                 for name, first in self.slots().items()
             }
             rows, values = gradient.summed() if isinstance(gradient, RowGradient) else (None, gradient)
@@ -87,5 +93,7 @@ def check_range(name: str, value: float, low: float, *, inclusive: bool = True) 
     """Return the value, or raise `InvalidArgumentError` if it is too small or no number."""
     good = value >= low if inclusive else value > low
     if not good or not np.isfinite(value):
-        raise InvalidArgumentError(f"{name} must be {'at least' if inclusive else 'more than'} {low}, not {value}")
+        raise InvalidArgumentError(
+            f"{name} must be {'at least' if inclusive else 'more than'} {low}, not {value}"
+        )
     return float(value)

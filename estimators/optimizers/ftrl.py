@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from dataflow.errors import InvalidArgumentError
 from dataflow.expr.tensor import Tensor
+from estimators.graph.primitives import ftrl
 from estimators.graph.variable import Initializer, constant, zeros
 from estimators.optimizers.base import Optimizer, check_range
 
@@ -17,7 +16,9 @@ class Ftrl(Optimizer):
 
     With gradient g, sums of squares n and state z of a weight v::
 
-        n' = n + g^2;  z += g - (n'^-p - n^-p) / lr * v;  v = (clip(z, -l1, l1) - z) / (n'^-p / lr + 2 l2)
+        n' = n + g^2
+        z += g - (n'^-p - n^-p) / lr * v
+        v = (clip(z, -l1, l1) - z) / (n'^-p / lr + 2 (l2 + beta / (2 lr)))
 
     where p is `learning_rate_power`, and 2 * l2_shrinkage * v is added to g for z. z starts at 0, so the
     first step forgets a first value of v other than 0. Source: McMahan et al., "Ad click prediction: a
@@ -52,7 +53,9 @@ class Ftrl(Optimizer):
         if not learning_rate_power <= 0:
             raise InvalidArgumentError(f"learning_rate_power must be at most 0, not {learning_rate_power}")
         self.learning_rate_power = float(learning_rate_power)
-        self.initial_accumulator_value = check_range("initial_accumulator_value", initial_accumulator_value, 0.0)
+        self.initial_accumulator_value = check_range(
+            "initial_accumulator_value", initial_accumulator_value, 0.0
+        )
         self.l1 = check_range("l1_regularization_strength", l1_regularization_strength, 0.0)
         self.l2 = check_range("l2_regularization_strength", l2_regularization_strength, 0.0)
         self.shrinkage = check_range(
@@ -76,20 +79,19 @@ class Ftrl(Optimizer):
         """`accumulator` is n, `linear` is z."""
         return {"accumulator": constant(self.initial_accumulator_value), "linear": zeros}
 
-    def _powered(self, n: Tensor) -> Tensor:
-        result: Tensor = np.sqrt(n) if self.learning_rate_power == -0.5 else n**-self.learning_rate_power
-        return result
-
     def step(
         self, variable: Tensor, gradient: Tensor, slots: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Apply the formula of the class."""
-        n, z = slots["accumulator"], slots["linear"]
-        shrunk = gradient + 2.0 * self.shrinkage * variable if self.shrinkage else gradient
-        new_n = n + gradient * gradient
-        powered = self._powered(new_n)
-        new_z = z + (shrunk - (powered - self._powered(n)) / self.learning_rate * variable)
-        l2 = 2.0 * (self.l2 + self.beta / (2.0 * self.learning_rate))
-        scale = powered / self.learning_rate + l2 if l2 else powered / self.learning_rate
-        value = (np.clip(new_z, -self.l1, self.l1) - new_z) / scale if self.l1 else -new_z / scale
-        return value, {"accumulator": new_n, "linear": new_z}
+        value, accumulator, linear = ftrl(
+            variable,
+            gradient,
+            slots["accumulator"],
+            slots["linear"],
+            learning_rate=self.learning_rate,
+            learning_rate_power=self.learning_rate_power,
+            l1=self.l1,
+            l2=self.l2 + self.beta / (2 * self.learning_rate),
+            shrinkage=self.shrinkage,
+        )
+        return value, {"accumulator": accumulator, "linear": linear}

@@ -2,7 +2,7 @@
 
 To add one: write its record in the file of its family, register how users reach it
 (`UFUNCS`, `NUMPY_FUNCTIONS`, `METHODS` or a public function), and the suite in
-``tests/expr/test_primitives.py`` finds it.
+``tests/dataflow/expr/test_primitives.py`` finds it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dataflow.block import Strings
+from dataflow.block import Lines, Strings
 from dataflow.csv_format import CsvError, CsvFormat, csv_format
 from dataflow.errors import SpecError
 from dataflow.expr.tensor import Primitive, Tensor
@@ -22,10 +22,17 @@ def _infer(records: Tensor, *, format: CsvFormat) -> tuple[TensorSpec, ...]:
 
 def _decode(lead: int, records: Strings, *, format: CsvFormat) -> tuple[Any, ...]:
     try:
+        if isinstance(records, Lines):
+            chunk = format.parse_records(records.buffer, records.starts, records.stops)
+            if chunk.error is not None:
+                raise chunk.error
+            return tuple(chunk.columns)
         return tuple(format.parse_lines(records))
     except CsvError as error:
         if lead:
             error.row = error.record // max(1, len(records.values) // max(1, len(records)))
+        names = [column.name for column in format.columns]
+        error.output = names.index(error.column) if error.column in names else None
         raise
 
 

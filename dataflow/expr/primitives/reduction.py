@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,8 @@ def _record(function: Callable[..., Any], *, single_axis: bool = False) -> Primi
         if not single_axis:
             return function(x, axis=axes, keepdims=keepdims)
         if len(axes) == np.ndim(x) - lead and len(axes) != 1:
-            flat = np.reshape(x, (*np.shape(x)[:lead], -1))
+            shape = np.shape(x)
+            flat = np.reshape(x, (*shape[:lead], math.prod(shape[lead:])))
             result = function(flat, axis=lead)
             return result.reshape((*result.shape, *(1,) * len(axes))) if keepdims else result
         return function(x, axis=axes[0], keepdims=keepdims)

@@ -1,0 +1,31 @@
+"""`zip`, `concatenate` and `enumerate`."""
+
+import numpy as np
+import pytest
+
+from dataflow import Dataset, SpecError, TensorSpec
+
+
+def test_zip_of_a_structure():
+    dataset = Dataset.zip({"a": Dataset.range(2), "b": (Dataset.range(5, 9),)})
+    assert list(dataset) == [{"a": 0, "b": (5,)}, {"a": 1, "b": (6,)}]
+
+
+def test_zip_of_elements_that_are_structures():
+    pairs = Dataset.from_tensor_slices(([1, 2], ["a", "b"]))
+    assert list(Dataset.zip(pairs, Dataset.range(2))) == [((1, "a"), 0), ((2, "b"), 1)]
+
+
+def test_concatenate_keeps_what_both_have():
+    dataset = Dataset.range(4).batch(2, drop_remainder=True).concatenate(Dataset.range(3).batch(3, drop_remainder=True))
+    assert dataset.element_spec == TensorSpec((None,), np.int64)
+    assert [batch.tolist() for batch in dataset] == [[0, 1], [2, 3], [0, 1, 2]]
+
+
+def test_concatenate_refuses_other_kinds():
+    with pytest.raises(SpecError, match="concatenate needs elements of one kind: dicts have different keys"):
+        Dataset.from_tensors({"a": 1}).concatenate(Dataset.from_tensors({"b": 1}))
+
+
+def test_enumerate_counts_over_epochs():
+    assert [int(i) for i, _ in Dataset.range(2).repeat(2).enumerate(start=10)] == [10, 11, 12, 13]

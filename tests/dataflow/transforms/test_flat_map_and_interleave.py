@@ -1,0 +1,51 @@
+"""`flat_map` and `interleave`."""
+
+import pytest
+
+from dataflow import Dataset, SpecError, TextLineDataset
+
+
+def test_a_template_is_bound_to_each_element():
+    calls = []
+
+    def spread(first, name):
+        calls.append(1)
+        return Dataset.range(first, first + 3).map(lambda x: (x * 10 + first, name)).filter(lambda n, _: n % 20 != 0)
+
+    dataset = Dataset.from_tensor_slices(([1, 2], ["a", "b"])).flat_map(spread)
+    assert [(int(n), t) for n, t in dataset] == [(11, "a"), (21, "a"), (31, "a"), (22, "b"), (32, "b"), (42, "b")]
+    assert len(calls) == 1
+
+
+def test_a_function_that_needs_values_is_called_for_each_element():
+    dataset = Dataset.from_tensor_slices(["2", "0", "1"]).flat_map(lambda text: Dataset.range(int(text)))
+    assert [int(x) for x in dataset] == [0, 1, 0]
+
+
+def test_text_that_is_put_together_needs_values(tmp_path):
+    (tmp_path / "a.txt").write_text("one")
+    dataset = Dataset.from_tensor_slices(["a"]).flat_map(lambda name: TextLineDataset(f"{tmp_path}/{name}.txt"))
+    assert list(dataset) == ["one"]
+
+
+def test_a_function_that_returns_no_dataset_is_refused():
+    with pytest.raises(SpecError, match="the function must return a Dataset, and returned Tensor"):
+        Dataset.range(3).flat_map(lambda x: x)
+
+
+def test_fewer_datasets_than_slots_still_take_turns_in_blocks():
+    dataset = Dataset.range(2).interleave(lambda n: Dataset.range(n * 10, n * 10 + 4), cycle_length=16)
+    blocks = dataset.blocks()
+    lengths = []
+    while (block := blocks.read(1 << 62)) is not None:
+        lengths.append(block.length)
+    assert sum(lengths) == 8
+    assert max(lengths) > 2
+    assert [int(x) for x in dataset] == [0, 10, 1, 11, 2, 12, 3, 13]
+
+
+def test_lines_of_several_files_in_turn(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_text(f"{name}1\n{name}2\n{name}3")
+    dataset = TextLineDataset([str(tmp_path / name) for name in "ab"], num_parallel_reads=2)
+    assert list(dataset) == ["a1", "b1", "a2", "b2", "a3", "b3"]
