@@ -10,6 +10,7 @@ A column holds one component of `n` elements:
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
@@ -245,7 +246,7 @@ def concat_columns(columns: Sequence[Column]) -> Column:
     if len(columns) == 1:
         return first
     if any(isinstance(c, Ragged) for c in columns) or len({c.shape[1:] for c in columns}) > 1:  # type: ignore[union-attr]
-        ragged = [_as_ragged(column) for column in columns]
+        ragged = [as_ragged(column) for column in columns]
         return Ragged(concat_columns([r.values for r in ragged]), np.concatenate([r.shapes for r in ragged]))
     if isinstance(first, np.ndarray):
         return np.concatenate(columns)  # type: ignore[arg-type]
@@ -268,7 +269,8 @@ def concat_arrow(arrays: Sequence[pa.Array]) -> pa.Array:
     return pa.concat_arrays(arrays)
 
 
-def _as_ragged(column: Column) -> Ragged:
+def as_ragged(column: Column) -> Ragged:
+    """Return the column with the shape of each element said anew, without a copy of the values."""
     if isinstance(column, Ragged):
         return column
     shapes = np.broadcast_to(np.array(column.shape[1:], np.int64), (len(column), column.ndim - 1))
@@ -352,7 +354,7 @@ class Block:
         for column in ragged:
             changes |= (column.shapes[1:] != column.shapes[:-1]).any(axis=1)
         bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), self.length]
-        for start, stop in zip(bounds, bounds[1:], strict=False):
+        for start, stop in itertools.pairwise(bounds):
             if stop > start:
                 part = self.slice(start, stop)
                 columns = tuple(c.dense(0, len(c)) if isinstance(c, Ragged) else c for c in part.columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -19,30 +20,38 @@ from dataflow.origin import user_line
 from dataflow.plan import stages
 from dataflow.plan.dataset_function import DatasetFunction, make_dataset_function
 from dataflow.plan.node import Node, walk
-from dataflow.reduction import fold
+from dataflow.reduction import Fold
 from dataflow.rewrites import plan_at
 from dataflow.rewrites.traps import TRAPS
 from dataflow.runtime.iterate import BlockIterator, DatasetIterator
 from dataflow.seeds import seed_pair
+from dataflow.sources.counter import Counter
+from dataflow.sources.from_list import list_node
 from dataflow.sources.generator import generator_node
 from dataflow.sources.list_files import list_files_node
+from dataflow.sources.random import Random
 from dataflow.sources.range import Range
 from dataflow.sources.tensors import tensor_slices
 from dataflow.spec import Structure, TensorSpec, as_dtype, flatten, map_structure, pack
+from dataflow.transforms.assert_cardinality import AssertCardinality
 from dataflow.transforms.batch import Batch
 from dataflow.transforms.cache import Cache
 from dataflow.transforms.concatenate import Concatenate
 from dataflow.transforms.enumerate import Enumerate
 from dataflow.transforms.filter import Filter
 from dataflow.transforms.flat_map import FlatMap
+from dataflow.transforms.ignore_errors import IgnoreErrors
 from dataflow.transforms.interleave import Interleave
 from dataflow.transforms.map import Map
+from dataflow.transforms.padded_batch import padded_batch_node
 from dataflow.transforms.prefetch import Prefetch
+from dataflow.transforms.rebatch import Rebatch
 from dataflow.transforms.repeat import Repeat
 from dataflow.transforms.shard import Shard
 from dataflow.transforms.shuffle import Shuffle
 from dataflow.transforms.skip import Skip
 from dataflow.transforms.take import Take
+from dataflow.transforms.take_while import TakeWhile
 from dataflow.transforms.unbatch import Unbatch
 from dataflow.transforms.with_options import WithOptions, options_of
 from dataflow.transforms.zip import Zip, nesting_of
@@ -140,6 +149,41 @@ class Dataset:
             raise InvalidArgumentError(f"range takes one to three numbers, not {len(args)}")
         start, stop = (0, args[0]) if len(args) == 1 else args[:2]
         return Dataset(Range(start, stop, args[2] if len(args) == 3 else 1, as_dtype(output_type).name))
+
+    @staticmethod
+    def from_list(elements: Sequence[Structure]) -> Dataset:
+        """Take the elements of a list, which may differ in shape; the dtypes are those of the first.
+
+        Raises:
+            InvalidArgumentError: The list is empty.
+            TypeError: An element has another structure, dtype or rank than the first.
+
+        >>> list(Dataset.from_list([(1, [1, 2]), (2, [3])]))
+        [(np.int64(1), array([1, 2])), (np.int64(2), array([3]))]
+        """
+        return Dataset(list_node(elements))
+
+    @staticmethod
+    def random(seed: int | None = None, rerandomize_each_iteration: bool | None = None) -> Dataset:
+        """Make endless random int64 from 0 to 2**32 - 1. With a seed, they are those of tf.data.
+
+        Args:
+            seed: Seed of the numbers; without one, runs differ, and resumed runs do not.
+            rerandomize_each_iteration: Whether each iteration has numbers of its own. Default False.
+
+        >>> [int(x) for x in Dataset.random(seed=42).take(2)]
+        [2985944072, 4132877644]
+        """
+        return Dataset(Random(seed_pair(seed), bool(rerandomize_each_iteration)))
+
+    @staticmethod
+    def counter(start: Any = 0, step: Any = 1, dtype: npt.DTypeLike = np.int64) -> Dataset:
+        """Count from `start` without end.
+
+        >>> [int(x) for x in Dataset.counter(10, -2).take(3)]
+        [10, 8, 6]
+        """
+        return Dataset(Counter(start, step, as_dtype(dtype).name))
 
     @staticmethod
     def list_files(
@@ -267,8 +311,11 @@ class Dataset:
         >>> Dataset.range(5).reduce(np.int64(0), lambda total, x: total + x)
         np.int64(10)
         """
-        with iter(self) as elements:
-            return fold(elements, initial_state, reduce_func)
+        blocks = self.blocks()
+        try:
+            return Fold(self.element_spec, initial_state, reduce_func).all(blocks.read)
+        finally:
+            blocks.close()
 
     def apply(self, transformation_func: Callable[[Dataset], Dataset]) -> Dataset:
         """Return ``transformation_func(self)``, which must be a dataset."""
@@ -324,6 +371,48 @@ class Dataset:
         """
         return Dataset(Batch(self._node, batch_size, drop_remainder))
 
+    def padded_batch(
+        self,
+        batch_size: int,
+        padded_shapes: Structure = None,
+        padding_values: Structure = None,
+        drop_remainder: bool = False,
+    ) -> Dataset:
+        """Stack consecutive elements whose shapes differ, filled up at the end of each axis.
+
+        Args:
+            batch_size: Elements per batch, at least 1.
+            padded_shapes: Structure of shapes like the element, None in them for the largest size in
+                the batch. Default: the shapes in `element_spec`.
+            padding_values: One value for all components, or a structure like the element, in which None
+                is the default: zero, or empty text.
+            drop_remainder: Leave out a last batch that is smaller.
+
+        Raises:
+            TypeError: A padding value is not of its component's dtype.
+            InvalidArgumentError: A shape has another rank than its component, or is smaller.
+            DataLossError: While iterating: an element is larger than a fixed size.
+
+        >>> list(Dataset.from_list([[1], [2, 3], [4, 5, 6]]).padded_batch(2, padding_values=-1))
+        [array([[ 1, -1], [ 2,  3]]), array([[4, 5, 6]])]
+        """
+        return Dataset(
+            padded_batch_node(self._node, batch_size, padded_shapes, padding_values, drop_remainder)
+        )
+
+    def rebatch(self, batch_size: int | Sequence[int], drop_remainder: bool = False) -> Dataset:
+        """Cut batches anew: the same rows in batches of another size.
+
+        Args:
+            batch_size: Rows per batch, or several sizes that are used in turn, again and again.
+            drop_remainder: Leave out a last batch that is smaller.
+
+        >>> list(Dataset.range(6).batch(4).rebatch([2, 1]))
+        [array([0, 1]), array([2]), array([3, 4]), array([5])]
+        """
+        sizes = tuple(int(size) for size in np.ravel(batch_size))
+        return Dataset(Rebatch(Unbatch(self._node), sizes, drop_remainder))
+
     def unbatch(self) -> Dataset:
         """Split elements along their first axis.
 
@@ -339,6 +428,14 @@ class Dataset:
         [0, 1]
         """
         return Dataset(Take(self._node, count))
+
+    def take_while(self, predicate: Callable[..., Any]) -> Dataset:
+        """Keep the elements before the first one for which the predicate returns a scalar False.
+
+        >>> [int(x) for x in Dataset.range(10).take_while(lambda x: x < 3)]
+        [0, 1, 2]
+        """
+        return Dataset(TakeWhile(self._node, self._function(predicate)))
 
     def skip(self, count: int) -> Dataset:
         """Leave out the first `count` elements; all if negative.
@@ -371,6 +468,29 @@ class Dataset:
         [(3, 5), (4, 6)]
         """
         return Dataset(Enumerate(self._node, start))
+
+    def ignore_errors(self, log_warning: bool = False) -> Dataset:
+        """Leave out the elements that cannot be produced; their number is logged at the end.
+
+        Args:
+            log_warning: Log each error too.
+
+        >>> texts = Dataset.from_tensor_slices(["1", "x", "3"])
+        >>> [int(x) for x in texts.map(lambda text: text.astype(np.int64)).ignore_errors()]
+        [1, 3]
+        """
+        return Dataset(IgnoreErrors(self._node, log_warning))
+
+    def assert_cardinality(self, expected_cardinality: int) -> Dataset:
+        """Say how many elements there are, where the framework cannot know.
+
+        Raises:
+            FailedPreconditionError: While iterating: there are fewer, or more.
+
+        >>> len(Dataset.range(6).filter(lambda x: x % 2 == 0).assert_cardinality(3))
+        3
+        """
+        return Dataset(AssertCardinality(self._node, expected_cardinality))
 
     # Running -------------------------------------------------------------------------------------
 
@@ -427,6 +547,31 @@ class Dataset:
 
     def __iter__(self) -> DatasetIterator:
         return DatasetIterator(self.blocks(), self.element_spec)
+
+    def as_numpy_iterator(self) -> DatasetIterator:
+        """Start the pipeline; elements are NumPy values in any case, so this is ``iter(dataset)``.
+
+        >>> next(Dataset.range(3).batch(2).as_numpy_iterator())
+        array([0, 1])
+        """
+        return iter(self)
+
+    def get_single_element(self) -> Structure:
+        """Return the only element, now.
+
+        Raises:
+            InvalidArgumentError: There is none, or more than one.
+
+        >>> Dataset.range(4).batch(4).get_single_element()
+        array([0, 1, 2, 3])
+        """
+        with iter(self) as elements:
+            found = list(itertools.islice(elements, 2))
+        if len(found) != 1:
+            raise InvalidArgumentError(
+                f"get_single_element needs a dataset of one element, and this has {'more' if found else 'none'}"
+            )
+        return found[0]
 
     def blocks(self) -> BlockIterator:
         """Start the pipeline and read it by blocks: for code that works on columns."""

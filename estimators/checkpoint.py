@@ -11,7 +11,7 @@ import glob
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -209,7 +209,7 @@ def check_structure(checkpoint: Checkpoint, variables: Sequence[Variable]) -> No
 
 def check_all_used(checkpoint: Checkpoint, variables: Sequence[Variable]) -> None:
     """Raise `InvalidArgumentError` if the checkpoint holds variables that the model has not."""
-    for name in _unused(checkpoint, variables):
+    for name in unused(checkpoint, variables):
         raise InvalidArgumentError(
             f"the checkpoint {checkpoint.path} has the variable {name!r} with shape "
             f"{checkpoint.values[name].shape}, which the model has not",
@@ -217,6 +217,7 @@ def check_all_used(checkpoint: Checkpoint, variables: Sequence[Variable]) -> Non
         )
 
 
-def _unused(checkpoint: Checkpoint, variables: Sequence[Variable]) -> Iterator[str]:
+def unused(checkpoint: Checkpoint, variables: Sequence[Variable]) -> list[str]:
+    """Return the names of the checkpoint's variables that the model has not."""
     known = {GLOBAL_STEP, *(variable.name for variable in variables)}
-    return (name for name in sorted(checkpoint.values) if name not in known)
+    return [name for name in sorted(checkpoint.values) if name not in known]

@@ -313,12 +313,16 @@ class Estimator:
             checkpoints.check_structure(found, variables)
             if built.spec.mode == ModeKeys.TRAIN:
                 checkpoints.check_all_used(found, variables)
+            elif unused := [n for n in checkpoints.unused(found, variables) if not n.startswith(TRAINING)]:
+                log.warning("The model does not use these variables of the checkpoint: %s", ", ".join(unused))
             values = {variable.name: np.array(found.values[variable.name]) for variable in variables}
         log.info("Running local_init_op.")
         log.info("Done running local_init_op.")
         return values
 
 
+TRAINING = "training/"
+"""Names of what optimizers keep begin so; other modes do without."""
 MODEL_FN_ARGUMENTS = ("features", "labels", "mode", "config")
 
 

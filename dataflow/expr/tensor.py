@@ -243,10 +243,8 @@ class Tensor:
         function = UFUNCS.get(ufunc.__name__)
         if method != "__call__" or function is None or kwargs:
             called = ufunc.__name__ + ("" if method == "__call__" else "." + method)
-            raise TraceError(
-                f"np.{called}{' with ' + ', '.join(kwargs) if kwargs else ''} is not available on symbolic tensors",
-                hint=_available(),
-            )
+            called += f" with {', '.join(kwargs)}" if kwargs else ""
+            raise TraceError(f"np.{called} is not available on symbolic tensors", hint=_available())
         return function(*inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -299,9 +297,9 @@ def _available() -> str:
 def _install_operators() -> None:
     """Give Tensor Python's operators, by the ufuncs of the same meaning."""
     binary = {
-        "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
-        "mod": "remainder", "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
-        "xor": "bitwise_xor", "lshift": "left_shift", "rshift": "right_shift",
+        "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide",
+        "floordiv": "floor_divide", "mod": "remainder", "pow": "power", "matmul": "matmul",
+        "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "left_shift", "rshift": "right_shift",
     }  # fmt: skip
     compare = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
     equality = {"eq": "equal", "ne": "not_equal"}

@@ -50,7 +50,9 @@ def trace(function: Callable[..., Any], element_spec: Structure) -> Traced:
     except KeyError as error:
         if not any(isinstance(key, Tensor) for key in error.args):
             raise
-        raise TraceError("a symbolic tensor cannot be looked up in a dict").in_stage(failing_line(error)) from error
+        raise TraceError("a symbolic tensor cannot be looked up in a dict").in_stage(
+            failing_line(error)
+        ) from error
     except (DataflowError, NameError):
         raise
     except Exception as error:

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numba
 import numpy as np
@@ -99,3 +99,43 @@ def compile_loop(function: Callable[..., Any], columns: tuple[Any, ...]) -> Comp
             _log.debug("%r cannot be compiled: %s", function, error)
             return None
     return Compiled(loop, dtypes)
+
+
+def compile_fold(
+    function: Callable[..., Any], columns: tuple[Any, ...], state: Any, *, unpacked: bool
+) -> Callable[[tuple[Any, ...], Any], Any] | None:
+    """Compile ``state = function(state, element)`` over elements; None if Numba cannot, or dtypes change.
+
+    Args:
+        function: What the user wrote.
+        columns: Example columns ``[n]``; only their dtypes count.
+        state: A NumPy scalar or a tuple of them.
+        unpacked: Whether an element is the value of the only column, not a tuple.
+    """
+    typeof: Any = numba.typeof
+    one = numba.njit(nogil=True, error_model="numpy")(function)
+
+    def scalars(columns: Any, state: Any) -> Any:
+        for i in range(len(columns[0])):
+            state = one(state, columns[0][i])
+        return state
+
+    def tuples(columns: Any, state: Any) -> Any:
+        for i in range(len(columns[0])):
+            state = one(state, _gather(columns, i))
+        return state
+
+    empty = tuple(np.empty(0, column.dtype) for column in columns)
+    example = tuple(np.zeros((), column.dtype)[()] for column in columns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbaWarning)
+        try:
+            one.compile((typeof(state), typeof(example[0] if unpacked else example)))
+            if one.nopython_signatures[-1].return_type != typeof(state):
+                return None
+            loop = numba.njit(nogil=True)(scalars if unpacked else tuples)
+            loop(empty, state)
+        except Exception as error:  # as in compile_loop
+            _log.debug("%r cannot be compiled: %s", function, error)
+            return None
+    return cast("Callable[[tuple[Any, ...], Any], Any]", loop)

@@ -52,8 +52,8 @@ def _apply(node: Node, rule: Rule, options: Options, budget: list[int]) -> Node:
         name = getattr(rule, "__name__", repr(rule))
         if better.element_spec != node.element_spec:
             raise SpecError(
-                f"rewrite {name} changed the element spec from {node.element_spec} to {better.element_spec}:\n"
-                f"{explain(node)}\nbecame\n{explain(better)}"
+                f"rewrite {name} changed the element spec from {node.element_spec} "
+                f"to {better.element_spec}:\n{explain(node)}\nbecame\n{explain(better)}"
             )
         if budget[0] <= 0:
             raise SpecError(

@@ -24,7 +24,10 @@ def split_of_shuffled_files(node: Node) -> str | None:
         return None
     source = node.input.input
     if isinstance(source, ListFiles) and node.input.reshuffle_each_iteration and len(source.paths) > 1:
-        return "list_files() shuffles anew on each pass, so take() and skip() give other files each time; use shuffle=False"
+        return (
+            "list_files() shuffles anew on each pass, so take() and skip() give other files each time; "
+            "use shuffle=False"
+        )
     return None
 
 

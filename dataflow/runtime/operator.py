@@ -74,9 +74,8 @@ class Operator(ABC):
             self.start_inputs(saved)
             self.start(own)
             if own is not None and own.keys() != self.own_state().keys():
-                raise StateError(
-                    f"the saved state of {self.node.describe()} has {sorted(own)}, not {sorted(self.own_state())}"
-                )
+                wanted = sorted(self.own_state())
+                raise StateError(f"the saved state of {self.node.describe()} has {sorted(own)}, not {wanted}")
         except KeyError as error:
             raise StateError(f"the saved state of {self.node.describe()} lacks {error}").in_stage(
                 self.node.stage
@@ -103,7 +102,8 @@ class Operator(ABC):
             return None, [None] * len(self.inputs)
         if state.get("stage") != self.name:
             raise StateError(
-                f"the saved state is of stage {state.get('stage')!r}, and the pipeline has {self.node.describe()} there",
+                f"the saved state is of stage {state.get('stage')!r}, and the pipeline has "
+                f"{self.node.describe()} there",
                 hint="resume with the same pipeline, or start anew",
             )
         if len(state.get("inputs", ())) != len(self.inputs):
@@ -188,6 +188,12 @@ class Cursor:
             self._block, self._offset = None, 0
             block = self.operator.next()
             if block is None:
+                missing, self._skip = self._skip, 0
+                if missing:
+                    raise StateError(
+                        f"the input ended {missing} elements before the saved position",
+                        hint="resume on the same data",
+                    )
                 return None
             skipped = min(self._skip, block.length)
             self._block, self._offset, self._skip = block, skipped, self._skip - skipped

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from dataflow.sources import csv, generator, list_files, parquet, range, tensors, text
+from dataflow.sources import (
+    counter,
+    csv,
+    from_list,
+    generator,
+    list_files,
+    parquet,
+    random,
+    range,
+    tensors,
+    text,
+)
 
-SOURCES: tuple[ModuleType, ...] = (csv, generator, list_files, parquet, range, tensors, text)
+SOURCES: tuple[ModuleType, ...] = (
+    counter, csv, from_list, generator, list_files, parquet, random, range, tensors, text,
+)  # fmt: skip

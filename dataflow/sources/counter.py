@@ -60,7 +60,9 @@ class CounterOperator(Operator):
         """Return the next numbers, as many as make a block."""
         rows = max(1, (self.context.options.block_bytes or 1) // 8)
         whole = as_dtype(self.node.dtype).kind != "f"
-        start, step = (np.asarray(v, np.int64 if whole else np.float64) for v in (self.node.start, self.node.step))
+        start, step = (
+            np.asarray(v, np.int64 if whole else np.float64) for v in (self.node.start, self.node.step)
+        )
         numbers = start + step * np.arange(self.done, self.done + rows)
         self.done += rows
         return Block((numbers.astype(self.node.dtype),), rows)

@@ -199,7 +199,8 @@ def csv_node(
             positions = [i for i in range(len(fields)) if i not in excluded]
         if len(positions) != len(defaults) or (positions and max(positions) >= len(fields)):
             raise InvalidArgumentError(
-                f"record_defaults has {len(defaults)} items for {len(positions)} columns of {paths[0]}: {fields}",
+                f"record_defaults has {len(defaults)} items for {len(positions)} columns "
+                f"of {paths[0]}: {fields}",
                 hint="give one default or dtype per column, or a dict by column name",
             )
         names = tuple(fields[i] for i in positions)

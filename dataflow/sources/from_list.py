@@ -16,10 +16,11 @@ from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import (
     Structure,
+    TensorSpec,
     assert_same_structure,
     common_spec,
-    component_names,
     flatten,
+    is_text,
     map_structure,
     pack,
 )
@@ -79,25 +80,31 @@ def list_node(elements: Sequence[Any]) -> FromList:
     """
     if not isinstance(elements, list | tuple):
         raise SpecError(f"from_list takes a list of elements, not {type(elements).__name__}")
-    if not elements:
-        raise InvalidArgumentError("from_list needs at least one element: it tells what elements look like")
+    if not elements or not flatten(elements[0]):
+        raise InvalidArgumentError("from_list needs at least one element with at least one component")
     first = map_structure(spec_of_value, elements[0])
     free = [spec.with_shape((None,) * spec.rank) for spec in flatten(first)]
-    names = component_names(first)
     rows, signature = [], first
     for i, element in enumerate(elements):
         try:
             assert_same_structure(first, element)
             leaves = flatten(element)
-            columns = [conform(value, spec) for value, spec in zip(leaves, free, strict=True)]
+            columns = [_column(value, spec) for value, spec in zip(leaves, free, strict=True)]
             shapes = [np.shape(value) for value in leaves]
         except SpecError as error:
             raise SpecError(f"element {i} differs from element 0: {error.message}") from error
         rows.append(columns)
         specs = [spec.with_shape(shape) for spec, shape in zip(free, shapes, strict=True)]
         signature = map_structure(common_spec, signature, pack(first, specs))
-    joined: list[Column] = [concat_columns([row[k] for row in rows]) for k in range(len(names))]
+    joined: list[Column] = [concat_columns([row[k] for row in rows]) for k in range(len(free))]
     return FromList(Block(tuple(joined), len(rows)), signature)
+
+
+def _column(value: Any, spec: TensorSpec) -> Column:
+    """Return the value as a column of one row; an empty list fits any dtype."""
+    if np.size(value) == 0:
+        value = np.empty(np.shape(value), object if is_text(spec.dtype) else spec.dtype)
+    return conform(value, spec)
 
 
 EXAMPLES = (

@@ -82,8 +82,13 @@ class ParquetRowsOperator(Operator):
                     self._next_group()
                     raise
                 if batch is not None:
-                    return self._block(self.shard, batch, groups[self.group])
-                self._next_group()
+                    try:
+                        return self._block(self.shard, batch, groups[self.group])
+                    finally:
+                        if self.row >= self.shard.group_rows[groups[self.group]]:
+                            self._next_group()  # so that a saved position needs nothing of this one
+                else:
+                    self._next_group()
             self._next_file()
         return None
 

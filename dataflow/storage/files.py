@@ -119,7 +119,7 @@ class ByteStream:
         self._compressed = compression is not None
         self.ended = False
         if compression == "xz":
-            self._stream = lzma.open(self._raw)
+            self._stream = lzma.LZMAFile(self._raw)  # noqa: SIM115  (closed with the raw file)
         elif compression is not None:
             self._stream = pa.CompressedInputStream(pa.PythonFile(self._raw, "r"), compression)
         if not self._compressed:

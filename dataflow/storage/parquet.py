@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -57,7 +58,7 @@ class ParquetShard:
             raise DataLossError(f"{path} is not a readable Parquet file: {error}") from error
         self.schema: pa.Schema = self._file.schema_arrow
 
-    @property
+    @functools.cached_property
     def group_rows(self) -> list[int]:
         """Number of rows of each row group."""
         metadata = self._file.metadata

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import ModuleType
 
 import numpy as np
@@ -68,11 +69,15 @@ def over_sources(name: str, example: Callable[[Node], Node]) -> list[Case]:
     Raises:
         InvalidArgumentError, SpecError: It takes none of them.
     """
-    found = [Case(f"{name}-{kind}", lambda source=source: example(source())) for kind, source in INPUTS.items()]  # type: ignore[misc]
+    found = [Case(f"{name}-{kind}", partial(_applied, example, make)) for kind, make in INPUTS.items()]
     fitting = [case for case in found if _fits(case.make)]
     if not fitting:
         found[0].make()
     return fitting
+
+
+def _applied(example: Callable[[Node], Node], make: Make) -> Node:
+    return example(make())
 
 
 def _short(module: ModuleType) -> str:

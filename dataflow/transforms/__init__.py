@@ -9,26 +9,31 @@ from __future__ import annotations
 from types import ModuleType
 
 from dataflow.transforms import (
+    assert_cardinality,
     batch,
     cache,
     concatenate,
     enumerate,
     filter,
     flat_map,
+    ignore_errors,
     interleave,
     map,
+    padded_batch,
     prefetch,
+    rebatch,
     repeat,
     shard,
     shuffle,
     skip,
     take,
+    take_while,
     unbatch,
     with_options,
     zip,
 )
 
 TRANSFORMS: tuple[ModuleType, ...] = (
-    batch, cache, concatenate, enumerate, filter, flat_map, interleave, map, prefetch, repeat, shard,
-    shuffle, skip, take, unbatch, with_options, zip,
+    assert_cardinality, batch, cache, concatenate, enumerate, filter, flat_map, ignore_errors, interleave,
+    map, padded_batch, prefetch, rebatch, repeat, shard, shuffle, skip, take, take_while, unbatch, with_options, zip,
 )  # fmt: skip

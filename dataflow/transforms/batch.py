@@ -69,19 +69,30 @@ class BatchOperator(Operator):
             if rows is None or (rows.length < size and self.node.drop_remainder):
                 return None
             block, size, whole = rows, rows.length, 1
-        return Block(tuple(self._stack(c, i, whole, size) for i, c in enumerate(block.columns)), whole)
+        return stack_rows(block, self.node.input.element_spec, whole, size)
 
-    def _stack(self, column: Column, component: int, whole: int, size: int) -> Column:
-        if not isinstance(column, Ragged):
-            return column.reshape((whole, size, *column.shape[1:]))
-        if (column.shapes != column.shapes[0]).any():
-            name = component_names(self.node.input.element_spec)[component]
-            shapes = sorted({tuple(shape) for shape in column.shapes.tolist()})
-            raise InvalidArgumentError(
-                f"cannot stack elements of different shapes: component {name or 0} has shapes {shapes[:4]}",
-                hint="give all elements one shape, or pad them",
-            )
-        return column.dense(0, len(column)).reshape((1, size, *column.shapes[0].tolist()))
+
+def stack_rows(rows: Block, spec: Structure, whole: int, size: int) -> Block:
+    """Return ``whole * size`` elements of a spec as `whole` batches; more than one needs dense columns.
+
+    Raises:
+        InvalidArgumentError: Elements of a batch differ in shape.
+    """
+    names = component_names(spec)
+    columns = zip(rows.columns, names, strict=True)
+    return Block(tuple(_stack(column, name, whole, size) for column, name in columns), whole)
+
+
+def _stack(column: Column, name: str, whole: int, size: int) -> Column:
+    if not isinstance(column, Ragged):
+        return column.reshape((whole, size, *column.shape[1:]))
+    if (column.shapes != column.shapes[0]).any():
+        shapes = sorted({tuple(shape) for shape in column.shapes.tolist()})
+        raise InvalidArgumentError(
+            f"cannot stack elements of different shapes: component {name or 0} has shapes {shapes[:4]}",
+            hint="give all elements one shape, or pad them",
+        )
+    return column.dense(0, len(column)).reshape((1, size, *column.shapes[0].tolist()))
 
 
 EXAMPLES = (

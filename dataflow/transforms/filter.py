@@ -16,6 +16,16 @@ from dataflow.runtime.operator import Operator
 from dataflow.spec import Structure, TensorSpec, dtype_name, flatten
 
 
+def check_predicate(stage: str, spec: Structure) -> None:
+    """Raise unless what a predicate returns is one boolean."""
+    if not isinstance(spec, TensorSpec) or spec.shape != () or spec.dtype != np.dtype(bool):
+        found = f"a {dtype_name(spec.dtype)} of shape {spec.shape}" if isinstance(spec, TensorSpec) else spec
+        raise InvalidArgumentError(
+            f"the predicate of {stage} must return a scalar bool, and returns {found}",
+            hint="compare, or reduce with .all() or .any()",
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class Filter(Node):
     """The elements for which the predicate returns a scalar True."""
@@ -26,15 +36,7 @@ class Filter(Node):
 
     def check(self) -> None:
         """The predicate must return one boolean."""
-        spec = self.predicate.output_spec
-        if not isinstance(spec, TensorSpec) or spec.shape != () or spec.dtype != np.dtype(bool):
-            found = (
-                f"a {dtype_name(spec.dtype)} of shape {spec.shape}" if isinstance(spec, TensorSpec) else spec
-            )
-            raise InvalidArgumentError(
-                f"the predicate of filter must return a scalar bool, and returns {found}",
-                hint="compare, or reduce with .all() or .any()",
-            )
+        check_predicate("filter", self.predicate.output_spec)
 
     def infer_spec(self) -> Structure:
         """The input's."""

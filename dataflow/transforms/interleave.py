@@ -39,7 +39,8 @@ class Interleave(Node):
         calls = self.num_parallel_calls
         if calls is not None and calls != AUTOTUNE and not 1 <= calls <= self.cycle_length:
             raise InvalidArgumentError(
-                f"num_parallel_calls must be AUTOTUNE or between 1 and cycle_length={self.cycle_length}, not {calls}"
+                f"num_parallel_calls must be AUTOTUNE or between 1 and cycle_length={self.cycle_length}, "
+                f"not {calls}"
             )
 
     def infer_spec(self) -> Structure:

@@ -211,7 +211,8 @@ class ShuffleOperator(Operator):
                 continue
             if block is None or self.read > read:
                 raise StateError(
-                    f"the input has other elements than when the position was saved: {self.read} instead of {read}",
+                    "the input has other elements than when the position was saved: "
+                    f"{self.read} instead of {read}",
                     hint="resume on the same data",
                 )
             first, last = np.searchsorted(self.ordinals, [self.read - block.length, self.read])

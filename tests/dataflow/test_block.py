@@ -13,7 +13,10 @@ TEXT = pa.array(["a", None, "", "dé", "e", "f"])
 
 
 def rows(column):
-    return [np.asarray(column[i] if isinstance(column, np.ndarray) else column.item(i)).tolist() for i in range(len(column))]
+    return [
+        np.asarray(column[i] if isinstance(column, np.ndarray) else column.item(i)).tolist()
+        for i in range(len(column))
+    ]
 
 
 def ragged(*elements):
@@ -21,7 +24,9 @@ def ragged(*elements):
     return Ragged(np.concatenate([np.ravel(e) for e in elements]), shapes)
 
 
-@pytest.mark.parametrize("values", [TEXT, TEXT.dictionary_encode(), TEXT.cast(pa.large_string())], ids=lambda v: str(v.type))
+@pytest.mark.parametrize(
+    "values", [TEXT, TEXT.dictionary_encode(), TEXT.cast(pa.large_string())], ids=lambda v: str(v.type)
+)
 def test_text_of_any_arrow_type(values):
     column = Strings(values, (3, 2))
     assert column.dtype == STRING
@@ -69,7 +74,10 @@ def test_joining_different_shapes_gives_ragged():
     assert rows(joined) == [[1, 2], [3], [4, 5, 6]]
 
 
-@pytest.mark.parametrize("other", [TEXT.dictionary_encode(), TEXT.cast(pa.large_string()), pa.array(["z", "a"]).dictionary_encode()])
+@pytest.mark.parametrize(
+    "other",
+    [TEXT.dictionary_encode(), TEXT.cast(pa.large_string()), pa.array(["z", "a"]).dictionary_encode()],
+)
 def test_joining_text_of_several_arrow_types(other):
     for first in (TEXT, TEXT.dictionary_encode()):
         joined = concat_columns([Strings(first), Strings(other)])
@@ -85,7 +93,9 @@ def test_a_block_is_cut_where_shapes_change():
 
 def test_the_origin_moves_with_a_slice_and_is_lost_when_rows_are_mixed():
     block = Block((np.arange(5),), 5, Origin("a.csv", 10))
-    assert str(block.slice(2).origin.location(1, "fare", "x")) == "file a.csv, line 13, column fare, value 'x'"
+    assert (
+        str(block.slice(2).origin.location(1, "fare", "x")) == "file a.csv, line 13, column fare, value 'x'"
+    )
     assert block.take(np.array([1])).origin is None
 
 

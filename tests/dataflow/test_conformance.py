@@ -1,4 +1,4 @@
-"""Every source and every transform holds what the conformance kit checks; newcomers are found by themselves."""
+"""Every source and transform holds what the conformance kit checks; newcomers are found by themselves."""
 
 import atexit
 import shutil

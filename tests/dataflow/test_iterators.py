@@ -134,7 +134,7 @@ def test_no_way_of_leaving_keeps_threads(way):
             break
     elif way == "error":
         with pytest.raises(ZeroDivisionError), iterator:
-            1 / 0
+            raise ZeroDivisionError
     del iterator
     assert threads() == before
 
@@ -161,7 +161,9 @@ def test_an_iterator_can_be_garbage_in_one_of_its_own_threads():
         return np.int64(len(str(int(x))))
 
     with pytest.warns(df.TracingWarning):
-        dataset = Dataset.range(1000).map(function).prefetch(1).with_options(Options(threads=1, block_bytes=64))
+        dataset = (
+            Dataset.range(1000).map(function).prefetch(1).with_options(Options(threads=1, block_bytes=64))
+        )
     holder["iterator"] = iter(dataset)
     next(holder["iterator"])
     deadline = time.monotonic() + 10

@@ -98,7 +98,7 @@ def stages(rng):
         lambda ds: ds.prefetch(max(k, 0)),
         lambda ds: ds.cache(),
         lambda ds: ds.flat_map(lambda *parts: Dataset.from_tensors(flatten(parts)[0]).repeat(2)),
-        lambda ds: ds.interleave(lambda *parts: Dataset.from_tensors(element(parts)).repeat(2), cycle_length=2),
+        lambda ds: ds.interleave(lambda *parts: Dataset.from_tensors(element(parts)).repeat(2), 2),
     ])  # fmt: skip
 
 

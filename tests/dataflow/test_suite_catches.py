@@ -20,7 +20,9 @@ from dataflow.transforms.take import Take, TakeOperator
 
 def with_operator(node_class, operator_class):
     """Return the node class with another operator."""
-    return type(node_class.__name__, (node_class,), {"operator": lambda self, *inputs: operator_class(self, *inputs)})
+    return type(
+        node_class.__name__, (node_class,), {"operator": lambda self, *inputs: operator_class(self, *inputs)}
+    )
 
 
 class FetchedNotDelivered(PrefetchOperator):
@@ -134,7 +136,9 @@ def test_repeat_that_loses_the_epoch_on_resume():
 
 
 def test_a_state_with_varying_keys():
-    check_finds(lambda: with_operator(Take, VaryingKeys)(Range(0, 11), 5), "resumes_|states_are_small_and_alike")
+    check_finds(
+        lambda: with_operator(Take, VaryingKeys)(Range(0, 11), 5), "resumes_|states_are_small_and_alike"
+    )
 
 
 def test_a_state_that_is_large():

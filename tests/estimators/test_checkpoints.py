@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -77,6 +79,18 @@ def test_no_temporary_files_are_left(tmp_path):
         (tmp_path / name).write_bytes(b"half a file")
     regressor(tmp_path, save_checkpoints_steps=1).train(line())
     assert [name for name in files(tmp_path) if name.endswith(".tmp")] == ["notes.tmp"]
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    def fsync(handle):
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    model = trained(tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="no space left"):
+        model.train(line())
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
 
 def test_saving_and_loading_keeps_every_bit(tmp_path):
@@ -207,6 +221,13 @@ def test_a_removed_column_is_refused_in_training(tmp_path):
     words = r"has the variable 'linear/linear_model/y/weights' with shape \(1, 1\), which the model has not"
     with pytest.raises(ValueError, match=rf"{words}(?s:.*)another model_dir"):
         regressor(tmp_path, numbers("x")).train(columns_of("x"))
+
+
+def test_a_removed_column_is_noticed_in_other_modes(tmp_path, caplog):
+    regressor(tmp_path, numbers("x", "y")).train(columns_of("x", "y"))
+    regressor(tmp_path, numbers("x")).evaluate(columns_of("x"))
+    words = "The model does not use these variables of the checkpoint: linear/linear_model/y/weights"
+    assert caplog.messages == [words]
 
 
 def test_an_added_column_is_refused(tmp_path):

@@ -65,6 +65,7 @@ def test_optimizer_keeps_shapes_and_dtypes(optimizer):
         program = Program([], {}, optimizer.minimize(loss).updates)
         values = first_values(program)
         program.run([], values)
+        assert all(isinstance(value, np.ndarray) for value in values.values())
         assert {(value.shape, value.dtype) for value in values.values()} == {(shape, np.dtype(dtype))}
 
 

@@ -23,6 +23,12 @@ def test_auc(case, curve):
     assert compute(metric, values) == pytest.approx(case[f"keras_auc_{curve}_interpolation"], abs=1e-7)
 
 
+@pytest.mark.parametrize("predictions", [[1.0, 0.998], [0.001, 0.0]])
+def test_predictions_between_two_thresholds_are_a_tie(predictions):
+    values = ([0.0, 1.0], predictions)
+    assert compute(metrics.auc(*tensors(values)), values) == 0.5
+
+
 @pytest.mark.parametrize("curve", ["ROC", "PR"])
 def test_auc_over_batches_is_that_over_all(curve):
     rng = np.random.default_rng(0)

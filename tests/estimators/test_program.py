@@ -31,6 +31,16 @@ def test_swapped_variables_do_not_share_memory():
     assert values["b"].tolist() == [[0.0, 0.0], [0.0, 0.0]]
 
 
+def test_a_copy_of_a_table_does_not_change_with_it():
+    table, copy = Variable("table", (2, 1)), Variable("copy", (2, 1))
+    rows = parameter(TensorSpec((None,), np.int64))
+    new = take_rows(table.tensor, rows) + 1.0
+    program = Program([rows], {}, [Update(copy, table.tensor), Update(table, new, rows)])
+    values = {"table": np.zeros((2, 1), np.float32), "copy": np.ones((2, 1), np.float32)}
+    program.run([np.int64([1])], values)
+    assert (values["copy"].tolist(), values["table"].tolist()) == ([[0.0], [0.0]], [[0.0], [1.0]])
+
+
 def test_updates_of_rows_leave_the_others():
     table, rows = Variable("table", (3, 2)), parameter(TensorSpec((None,), np.int64))
     new = take_rows(table.tensor, rows) + 1.0

@@ -33,7 +33,9 @@ def test_philox_fills_every_other_word(kernel):
 
 
 @every_form(shuffle.draw)
-@pytest.mark.parametrize(("count", "waiting", "draws"), [(1, 0, 0), (1, 0, 1), (1, 4, 3), (5, 7, 4), (5, 2, 7)])
+@pytest.mark.parametrize(
+    ("count", "waiting", "draws"), [(1, 0, 0), (1, 0, 1), (1, 4, 3), (5, 7, 4), (5, 2, 7)]
+)
 def test_draw_is_its_twin(kernel, count, waiting, draws):
     words = np.array(reference.philox(3, 4, 0, draws), np.uint32)
     slots = np.arange(100, 100 + count + waiting)

@@ -6,7 +6,7 @@ _MASK = 0xFFFFFFFF
 def philox(seed: int, seed2: int, start: int, count: int) -> list[int]:
     """Return words of Philox4x32-10, block by block."""
     words: list[int] = []
-    for block in range((start + count + 3) // 4):
+    for block in range(start // 4, (start + count + 3) // 4):
         counter = [block & _MASK, block >> 32, seed2 & _MASK, seed2 >> 32]
         key = [seed & _MASK, seed >> 32]
         for _ in range(10):
@@ -19,7 +19,7 @@ def philox(seed: int, seed2: int, start: int, count: int) -> list[int]:
             ]
             key = [(key[0] + 0x9E3779B9) & _MASK, (key[1] + 0xBB67AE85) & _MASK]
         words.extend(counter)
-    return words[start : start + count]
+    return words[start % 4 : start % 4 + count]
 
 
 def draw(buffer: list[int], waiting: list[int], words: list[int]) -> tuple[list[int], list[int]]:

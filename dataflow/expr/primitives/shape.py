@@ -207,7 +207,7 @@ def _as_key(key: Any) -> Key:
             part is None or part is Ellipsis or isinstance(part, int | slice | np.integer)
         ):
             raise TraceError(
-                f"symbolic tensors can be indexed by numbers, slices, None and ..., not by {type(part).__name__}",
+                f"symbolic tensors are indexed by numbers, slices, None and ..., not {type(part).__name__}",
                 hint="use np.where to choose by a condition",
             )
     return tuple(int(p) if isinstance(p, np.integer) else p for p in parts)

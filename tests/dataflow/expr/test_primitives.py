@@ -25,7 +25,10 @@ def outputs_of(result):
 def traced(primitive, inputs, attributes, constants=()):
     """Return the primitive as a function of the inputs that are not held constant."""
     leaves = [parameter(spec_of_value(value)) for value in inputs]
-    arguments = [as_tensor(v) if i in constants else leaf for i, (v, leaf) in enumerate(zip(inputs, leaves))]
+    arguments = [
+        as_tensor(v) if i in constants else leaf
+        for i, (v, leaf) in enumerate(zip(inputs, leaves, strict=True))
+    ]
     outputs = outputs_of(primitive(*arguments, **attributes))
     free = [i for i in range(len(inputs)) if i not in constants]
     return Function(tuple(leaves[i] for i in free), tuple(outputs)), [as_value(inputs[i]) for i in free]
@@ -40,7 +43,9 @@ def stacked(value, rows):
 
 def assert_same(found, wanted):
     found, wanted = plain_value(found), plain_value(wanted)
-    same = np.testing.assert_array_equal if np.asarray(wanted).dtype.kind in "OU" else np.testing.assert_allclose
+    same = (
+        np.testing.assert_array_equal if np.asarray(wanted).dtype.kind in "OU" else np.testing.assert_allclose
+    )
     same(found, wanted, strict=True)
 
 
@@ -65,7 +70,9 @@ def test_blocks_are_stacked_elements(primitive, inputs, attributes, rows):
 @every_sample
 def test_no_rows_give_no_rows(primitive, inputs, attributes):
     function, values = traced(primitive, inputs, attributes)
-    empty = [v.reshape((1, *v.shape)).slice(0, 0) if isinstance(v, Strings) else stacked(v, 0) for v in values]
+    empty = [
+        v.reshape((1, *v.shape)).slice(0, 0) if isinstance(v, Strings) else stacked(v, 0) for v in values
+    ]
     for tensor, column in zip(function.outputs, function.run(empty, rows=0), strict=True):
         assert column.shape == (0, *tensor.shape)
         assert column.dtype == tensor.dtype

@@ -11,7 +11,10 @@ INT = TensorSpec((), np.int64)
 
 
 def test_a_long_range_comes_in_blocks():
-    assert sum(int(x) for x in Dataset.range(0, 30_000, 3).with_options(Options(block_bytes=1000))) == 149_985_000
+    assert (
+        sum(int(x) for x in Dataset.range(0, 30_000, 3).with_options(Options(block_bytes=1000)))
+        == 149_985_000
+    )
 
 
 def test_ranges_of_other_dtypes():
@@ -69,7 +72,9 @@ def test_types_and_shapes_instead_of_a_signature():
     assert [(int(a), b.tolist()) for a, b in dataset] == [(1, [2.0])]
 
 
-@pytest.mark.parametrize(("value", "dtype"), [(300, np.uint8), (-1, np.uint8), (1.5, np.int64), ("1", np.int64)])
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(300, np.uint8), (-1, np.uint8), (1.5, np.int64), ("1", np.int64)]
+)
 def test_values_that_a_dtype_cannot_hold_are_refused(value, dtype):
     dataset = Dataset.from_generator(lambda: iter([value]), output_signature=TensorSpec((), dtype))
     with pytest.raises(InvalidArgumentError, match="does not fit output_signature"):
@@ -83,7 +88,7 @@ def test_a_generator_that_has_become_shorter_cannot_be_resumed():
     state = [next(iterator), next(iterator), iterator.state()][2]
     values[:] = [1]
     iterator.restore(state)
-    with pytest.raises(StateError, match="the generator ended after 1 elements, and gave 2 before"):
+    with pytest.raises(StateError, match="the input ended 1 elements before the saved position"):
         next(iterator)
 
 
@@ -109,3 +114,24 @@ def test_reduce():
 def test_reduce_refuses_a_state_of_another_dtype():
     with pytest.raises(TypeError, match="the state 'value' of reduce was int64 and became float64"):
         Dataset.range(3).reduce(np.int64(0), lambda total, x: total + x / 2)
+
+
+def test_a_long_reduce_is_compiled_and_gives_the_same():
+    calls = []
+
+    def longest(state, x):
+        return (state[0] + 1, x) if x > state[1] else state
+
+    def counted(state, x):
+        calls.append(1)
+        return longest(state, x)
+
+    dataset = Dataset.range(5000).map(lambda x: x * 7919 % 5000)
+    wanted = dataset.reduce((np.int64(0), np.int64(-1)), counted)
+    assert len(calls) == 5000
+    assert dataset.reduce((np.int64(0), np.int64(-1)), longest) == wanted
+
+
+def test_a_long_reduce_keeps_its_dtype_too():
+    with pytest.raises(TypeError, match="was int64 and became float64"):
+        Dataset.range(5000).reduce(np.int64(0), lambda total, x: total if x < 3000 else total + 0.5)

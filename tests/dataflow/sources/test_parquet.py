@@ -93,7 +93,7 @@ def test_a_null_in_a_list_blames_the_row_that_has_it(tmp_path, options):
 def test_a_damaged_page_is_noticed_by_its_checksum_and_passed_over(path):
     with open(path, "r+b") as file:
         column = pq.read_metadata(path).row_group(1).column(0)
-        file.seek(column.data_page_offset + column.total_compressed_size - 3)
+        file.seek(column.dictionary_page_offset + column.total_compressed_size - 3)
         file.write(b"\xff\xff")
     iterator = iter(ParquetDataset(path, columns=["id"]))
     assert [int(next(iterator)["id"]) for _ in range(4)] == [0, 1, 2, 3]

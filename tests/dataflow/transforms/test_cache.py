@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from dataflow import AlreadyExistsError, Dataset, DataLossError, Options, PlanWarning, TensorSpec
+from dataflow import AlreadyExistsError, DataLossError, Dataset, Options, PlanWarning, TensorSpec
 
 
 class Source:

@@ -17,7 +17,11 @@ def test_zip_of_elements_that_are_structures():
 
 
 def test_concatenate_keeps_what_both_have():
-    dataset = Dataset.range(4).batch(2, drop_remainder=True).concatenate(Dataset.range(3).batch(3, drop_remainder=True))
+    dataset = (
+        Dataset.range(4)
+        .batch(2, drop_remainder=True)
+        .concatenate(Dataset.range(3).batch(3, drop_remainder=True))
+    )
     assert dataset.element_spec == TensorSpec((None,), np.int64)
     assert [batch.tolist() for batch in dataset] == [[0, 1], [2, 3], [0, 1, 2]]
 

@@ -6,7 +6,9 @@ from dataflow import Dataset, InvalidArgumentError
 
 
 def test_elements_are_kept_whole():
-    dataset = Dataset.from_tensor_slices(([1, 2, 3], ["a", "b", "c"])).filter(lambda number, text: text != "b")
+    dataset = Dataset.from_tensor_slices(([1, 2, 3], ["a", "b", "c"])).filter(
+        lambda number, text: text != "b"
+    )
     assert list(dataset) == [(1, "a"), (3, "c")]
 
 
@@ -21,5 +23,7 @@ def test_ragged_elements():
 
 
 def test_a_predicate_that_is_no_scalar_bool_is_refused():
-    with pytest.raises(InvalidArgumentError, match=r"must return a scalar bool, and returns a bool of shape \(None,\)"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"must return a scalar bool, and returns a bool of shape \(None,\)"
+    ):
         Dataset.range(4).batch(2).filter(lambda batch: batch > 1)

@@ -10,10 +10,21 @@ def test_a_template_is_bound_to_each_element():
 
     def spread(first, name):
         calls.append(1)
-        return Dataset.range(first, first + 3).map(lambda x: (x * 10 + first, name)).filter(lambda n, _: n % 20 != 0)
+        return (
+            Dataset.range(first, first + 3)
+            .map(lambda x: (x * 10 + first, name))
+            .filter(lambda n, _: n % 20 != 0)
+        )
 
     dataset = Dataset.from_tensor_slices(([1, 2], ["a", "b"])).flat_map(spread)
-    assert [(int(n), t) for n, t in dataset] == [(11, "a"), (21, "a"), (31, "a"), (22, "b"), (32, "b"), (42, "b")]
+    assert [(int(n), t) for n, t in dataset] == [
+        (11, "a"),
+        (21, "a"),
+        (31, "a"),
+        (22, "b"),
+        (32, "b"),
+        (42, "b"),
+    ]
     assert len(calls) == 1
 
 
@@ -24,7 +35,9 @@ def test_a_function_that_needs_values_is_called_for_each_element():
 
 def test_text_that_is_put_together_needs_values(tmp_path):
     (tmp_path / "a.txt").write_text("one")
-    dataset = Dataset.from_tensor_slices(["a"]).flat_map(lambda name: TextLineDataset(f"{tmp_path}/{name}.txt"))
+    dataset = Dataset.from_tensor_slices(["a"]).flat_map(
+        lambda name: TextLineDataset(f"{tmp_path}/{name}.txt")
+    )
     assert list(dataset) == ["one"]
 
 

@@ -20,13 +20,22 @@ def test_order_is_kept_with_any_number_of_threads(calls):
 
 def test_elements_of_different_shapes():
     dataset = Dataset.range(5).batch(2).map(lambda x: (x.sum(), x * 10))
-    assert [(int(total), tens.tolist()) for total, tens in dataset] == [(1, [0, 10]), (5, [20, 30]), (4, [40])]
+    assert [(int(total), tens.tolist()) for total, tens in dataset] == [
+        (1, [0, 10]),
+        (5, [20, 30]),
+        (4, [40]),
+    ]
 
 
 def test_constants_are_the_same_for_all_elements():
-    assert list(Dataset.range(2).map(lambda x: (x, "name", np.float32(0.5)))) == [(0, "name", 0.5), (1, "name", 0.5)]
+    assert list(Dataset.range(2).map(lambda x: (x, "name", np.float32(0.5)))) == [
+        (0, "name", 0.5),
+        (1, "name", 0.5),
+    ]
 
 
 def test_no_threads_is_refused():
-    with pytest.raises(InvalidArgumentError, match="num_parallel_calls must be at least 1 or AUTOTUNE, not 0"):
+    with pytest.raises(
+        InvalidArgumentError, match="num_parallel_calls must be at least 1 or AUTOTUNE, not 0"
+    ):
         Dataset.range(2).map(lambda x: x, num_parallel_calls=0)

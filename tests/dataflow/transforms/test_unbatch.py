@@ -20,7 +20,9 @@ def test_empty_elements_give_nothing():
 
 
 def test_scalars_have_no_rows():
-    with pytest.raises(InvalidArgumentError, match="unbatch needs components of rank 1 or more; a is a scalar"):
+    with pytest.raises(
+        InvalidArgumentError, match="unbatch needs components of rank 1 or more; a is a scalar"
+    ):
         Dataset.from_tensors({"a": 1, "b": [1, 2]}).unbatch()
 
 
@@ -31,7 +33,10 @@ def test_components_need_one_size():
 
 def test_an_element_with_unequal_sizes_is_passed_over():
     ranges = Dataset.range(1, 4).batch(1).map(lambda x: (x, x))
-    uneven = Dataset.zip(ranges.map(lambda a, b: a), Dataset.range(4).batch(2).take(2).concatenate(Dataset.range(9, 10).batch(1)))
+    uneven = Dataset.zip(
+        ranges.map(lambda a, b: a),
+        Dataset.range(4).batch(2).take(2).concatenate(Dataset.range(9, 10).batch(1)),
+    )
     iterator = iter(uneven.unbatch())
     for _ in range(2):
         with pytest.raises(InvalidArgumentError, match=r"have \[1, 2\] rows in one element"):
