@@ -53,6 +53,7 @@ from dataflow.transforms.skip import Skip
 from dataflow.transforms.take import Take
 from dataflow.transforms.take_while import TakeWhile
 from dataflow.transforms.unbatch import Unbatch
+from dataflow.transforms.window import Window
 from dataflow.transforms.with_options import WithOptions, options_of
 from dataflow.transforms.zip import Zip, nesting_of
 
@@ -399,6 +400,40 @@ class Dataset:
         return Dataset(
             padded_batch_node(self._node, batch_size, padded_shapes, padding_values, drop_remainder)
         )
+
+    def window(
+        self,
+        size: int,
+        shift: int | None = None,
+        stride: int = 1,
+        drop_remainder: bool = False,
+        *,
+        as_batch: bool = False,
+    ) -> Dataset:
+        """Make windows over consecutive elements; they may overlap.
+
+        tf.data makes a dataset of each window, for ``flat_map(lambda w: w.batch(size))``. Datasets as
+        components are not supported: ``as_batch=True`` makes those batches at once.
+
+        Args:
+            size: Elements per window.
+            shift: How many elements further the next window begins. Default `size`.
+            stride: Distance of the elements in a window.
+            drop_remainder: Leave out the windows at the end that are shorter.
+            as_batch: Must be True: a window is one array per component.
+
+        Raises:
+            InvalidArgumentError: A number is below 1, or `as_batch` is not said.
+
+        >>> list(Dataset.range(4).window(3, shift=2, as_batch=True))
+        [array([0, 1, 2]), array([2, 3])]
+        """
+        if not as_batch:
+            raise InvalidArgumentError(
+                "windows that are datasets are not supported",
+                hint="window(..., as_batch=True) gives arrays, as .flat_map(lambda w: w.batch(size)) does in tf.data",
+            )
+        return Dataset(Window(self._node, size, size if shift is None else shift, stride, drop_remainder))
 
     def rebatch(self, batch_size: int | Sequence[int], drop_remainder: bool = False) -> Dataset:
         """Cut batches anew: the same rows in batches of another size.

@@ -299,7 +299,8 @@ def _install_operators() -> None:
     binary = {
         "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide",
         "floordiv": "floor_divide", "mod": "remainder", "pow": "power", "matmul": "matmul",
-        "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "left_shift", "rshift": "right_shift",
+        "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+        "lshift": "left_shift", "rshift": "right_shift",
     }  # fmt: skip
     compare = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
     equality = {"eq": "equal", "ne": "not_equal"}

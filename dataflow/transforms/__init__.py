@@ -29,11 +29,12 @@ from dataflow.transforms import (
     take,
     take_while,
     unbatch,
+    window,
     with_options,
     zip,
 )
 
 TRANSFORMS: tuple[ModuleType, ...] = (
     assert_cardinality, batch, cache, concatenate, enumerate, filter, flat_map, ignore_errors, interleave,
-    map, padded_batch, prefetch, rebatch, repeat, shard, shuffle, skip, take, take_while, unbatch, with_options, zip,
+    map, padded_batch, prefetch, rebatch, repeat, shard, shuffle, skip, take, take_while, unbatch, window, with_options, zip,
 )  # fmt: skip
