@@ -358,6 +358,10 @@ def _now() -> str:
 def _fetches(spec: EstimatorSpec, keys: Sequence[str] | None) -> dict[str, Tensor]:
     if spec.mode == ModeKeys.PREDICT:
         predictions: Mapping[str, Tensor] = spec.predictions or {}
+        if keys is not None and not keys:
+            raise InvalidArgumentError(
+                "predict_keys is empty", hint=f"leave it out, or choose of {sorted(predictions)}"
+            )
         unknown = [key for key in keys or () if key not in predictions]
         if unknown:
             raise InvalidArgumentError(

@@ -167,6 +167,12 @@ class TrainLoop:
 
     def _save(self, input_state: Any) -> None:
         """Write a checkpoint; a second one of a step replaces the first without a word."""
+        broken = [n for n, v in self.values.items() if v.dtype.kind == "f" and np.isnan(v).any()]
+        if broken and self.step > self.start_step:
+            raise NanLossDuringTrainingError(
+                f"{broken[0]} has become NaN by step {self.step}; the checkpoint before is kept",
+                hint="look for huge values in the features, or use a smaller learning rate",
+            )
         said = log.info if self._saved != self.step else log.debug
         said("Calling checkpoint listeners before saving checkpoint %d...", self.step)
         said("Saving checkpoints for %d into %s.", self.step, files.join(self.model_dir, "model.ckpt"))

@@ -143,3 +143,8 @@ def test_variable_length_batches(tmp_path):
     ).map(lambda k, y: ({"k": k}, y))
     model = regressor(tmp_path, [column]).train(data)
     assert [p["predictions"].shape for p in model.predict(data)] == [(1,)] * 3
+
+
+def test_no_predict_keys_at_all_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="predict_keys is empty"):
+        next(classifier(tmp_path).predict(classes(), predict_keys=[]))
