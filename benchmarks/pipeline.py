@@ -22,10 +22,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as pc
-from report import machine, write_section
-from taxi_rows import COLUMNS, write_taxi_csv
 
 from dataflow import Dataset, TextLineDataset, decode_csv
+from report import machine, write_section
+from taxi_rows import COLUMNS, write_taxi_csv
 
 DEFAULTS = [[0.0], [-74.0], [40.0], [-74.0], [40.7], [1.0], ["nokey"]]
 
@@ -107,11 +107,15 @@ Ours uses the default threads; Arrow's reader has one.
 | | seconds | rows/s | peak memory, {rows:,} rows | {4 * rows:,} rows | growth |
 |---|---|---|---|---|---|
 """
-    for name, label in (("ours", "dataflow, shuffled and batched"), ("arrow", "pyarrow.csv.open_csv, one thread")):
+    for name, label in (
+        ("ours", "dataflow, shuffled and batched"),
+        ("arrow", "pyarrow.csv.open_csv, one thread"),
+    ):
         peaks = [megabytes for _, megabytes in memory[name]]
         text += f"| {label} | {median[name]:.2f} | {rows / median[name]:,.0f} | "
         text += f"{peaks[0]:.0f} MB | {peaks[1]:.0f} MB | {growth[name]:.1f} MB |\n"
-    text += f"\ndataflow has {statistics.median(ratios):.2f} of Arrow's rows/s ({ratios[0]:.2f} to {ratios[-1]:.2f}).\n"
+    spread = f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
+    text += f"\ndataflow has {statistics.median(ratios):.2f} of Arrow's rows/s {spread}.\n"
     print(text)
     if not arguments.short:
         write_section("Pipeline: text lines, decode_csv, shuffle, batch", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,7 @@ from dataflow.rewrites.traps import TRAPS
 from dataflow.runtime.iterate import BlockIterator, DatasetIterator
 from dataflow.seeds import seed_pair
 from dataflow.sources.counter import Counter
+from dataflow.sources.draws import Draws
 from dataflow.sources.from_list import list_node
 from dataflow.sources.generator import generator_node
 from dataflow.sources.list_files import list_files_node
@@ -35,24 +37,30 @@ from dataflow.sources.tensors import tensor_slices
 from dataflow.spec import Structure, TensorSpec, as_dtype, flatten, map_structure, pack
 from dataflow.transforms.assert_cardinality import AssertCardinality
 from dataflow.transforms.batch import Batch
+from dataflow.transforms.bucket_by_sequence_length import as_buckets, bucket_node
 from dataflow.transforms.cache import Cache
+from dataflow.transforms.choose import Choose
 from dataflow.transforms.concatenate import Concatenate
 from dataflow.transforms.enumerate import Enumerate
 from dataflow.transforms.filter import Filter
 from dataflow.transforms.flat_map import FlatMap
+from dataflow.transforms.group_by_window import GroupByWindow, make_group_function, with_key
 from dataflow.transforms.ignore_errors import IgnoreErrors
 from dataflow.transforms.interleave import Interleave
 from dataflow.transforms.map import Map
 from dataflow.transforms.padded_batch import padded_batch_node
 from dataflow.transforms.prefetch import Prefetch
 from dataflow.transforms.rebatch import Rebatch
+from dataflow.transforms.rejection_resample import rejection_resample_node
 from dataflow.transforms.repeat import Repeat
+from dataflow.transforms.scan import scan_node
 from dataflow.transforms.shard import Shard
 from dataflow.transforms.shuffle import Shuffle
 from dataflow.transforms.skip import Skip
 from dataflow.transforms.take import Take
 from dataflow.transforms.take_while import TakeWhile
 from dataflow.transforms.unbatch import Unbatch
+from dataflow.transforms.unique import Unique
 from dataflow.transforms.window import Window
 from dataflow.transforms.with_options import WithOptions, options_of
 from dataflow.transforms.zip import Zip, nesting_of
@@ -225,6 +233,66 @@ class Dataset:
             raise SpecError(f"zip takes datasets, or one tuple or dict of them, not {structure!r}")
         return Dataset(Zip(tuple(part._node for part in parts), nesting_of(structure)))
 
+    @staticmethod
+    def choose_from_datasets(
+        datasets: Sequence[Dataset], choice_dataset: Dataset, stop_on_empty_dataset: bool = True
+    ) -> Dataset:
+        """Take each element from the dataset that a number names.
+
+        Args:
+            datasets: Datasets of elements of one kind.
+            choice_dataset: Scalars of int64: positions in `datasets`.
+            stop_on_empty_dataset: End where a dataset is named that has ended; else that number is
+                passed over.
+
+        Raises:
+            InvalidArgumentError: While iterating: there is no dataset of that number.
+
+        >>> datasets = [Dataset.from_tensors(text).repeat() for text in ("a", "b")]
+        >>> list(Dataset.choose_from_datasets(datasets, Dataset.from_tensor_slices([1, 0, 1])))
+        ['b', 'a', 'b']
+        """
+        if not isinstance(choice_dataset, Dataset):
+            raise SpecError(f"choice_dataset must be a Dataset, not {choice_dataset!r}")
+        return Dataset(Choose(choice_dataset._node, _nodes_of(datasets), stop_on_empty_dataset))
+
+    @staticmethod
+    def sample_from_datasets(
+        datasets: Sequence[Dataset],
+        weights: Sequence[float] | npt.ArrayLike | Dataset | None = None,
+        seed: int | None = None,
+        stop_on_empty_dataset: bool = False,
+        rerandomize_each_iteration: bool | None = None,
+    ) -> Dataset:
+        """Take each element from a dataset drawn at random. With a seed, the order is that of tf.data.
+
+        Args:
+            datasets: Datasets of elements of one kind.
+            weights: How likely each is drawn, by proportion; or a dataset of such vectors, one for each
+                draw. Default: all alike.
+            seed: Seed of the draws; without one, runs differ, and resumed runs do not.
+            stop_on_empty_dataset: End where a dataset is drawn that has ended; else draw again.
+            rerandomize_each_iteration: Whether each iteration has draws of its own. Default False.
+
+        Raises:
+            InvalidArgumentError: There are no datasets, or not as many weights.
+
+        >>> datasets = [Dataset.from_tensors(text).repeat() for text in ("a", "b", "c")]
+        >>> list(Dataset.sample_from_datasets(datasets, [0.5, 0.3, 0.2], seed=42).take(6))
+        ['b', 'c', 'b', 'c', 'a', 'c']
+        """
+        nodes, drawn = _nodes_of(datasets), weights._node if isinstance(weights, Dataset) else None
+        if not isinstance(weights, Dataset):
+            numbers = [1.0] * len(nodes) if weights is None else np.ravel(np.asarray(weights)).tolist()
+            if len(numbers) != len(nodes):
+                raise InvalidArgumentError(f"there are {len(nodes)} datasets and {len(numbers)} weights")
+            kept = [i for i, weight in enumerate(numbers) if weight] or list(builtins.range(len(nodes)))
+            nodes, numbers = tuple(nodes[i] for i in kept), [numbers[i] for i in kept]
+        choice = Draws(
+            tuple(numbers) if drawn is None else drawn, seed_pair(seed), bool(rerandomize_each_iteration)
+        )
+        return Dataset(nodes[0] if len(nodes) == 1 else Choose(choice, nodes, stop_on_empty_dataset))
+
     # Functions on elements -----------------------------------------------------------------------
 
     def map(
@@ -259,6 +327,8 @@ class Dataset:
 
     def flat_map(self, map_func: Callable[..., Dataset]) -> Dataset:
         """Make a dataset of each element, and give the elements of all of them one after the other.
+
+        Random stages and caches of these datasets start anew for each element, wherever they were built.
 
         >>> list(Dataset.range(3).flat_map(lambda n: Dataset.range(n)))
         [np.int64(0), np.int64(0), np.int64(1)]
@@ -318,6 +388,31 @@ class Dataset:
         finally:
             blocks.close()
 
+    def scan(self, initial_state: Structure, scan_func: Callable[[Any, Any], tuple[Any, Any]]) -> Dataset:
+        """Apply a function that carries a state from element to element.
+
+        A function of scalars is compiled; others are called per element, with a `TracingWarning`. The
+        state is part of a saved position.
+
+        Args:
+            initial_state: Structure of numbers, text or arrays of these.
+            scan_func: ``scan_func(state, element)`` returns the new state, of the same dtypes, and the
+                new element.
+
+        Raises:
+            TypeError: The state changes its structure or a dtype.
+
+        >>> dataset = Dataset.range(1, 6).scan(np.int64(0), lambda total, x: (total + x, total + x))
+        >>> [int(x) for x in dataset]
+        [1, 3, 6, 10, 15]
+        """
+        strict = bool(self.options().strict_tracing)
+        return Dataset(
+            scan_node(
+                self._node, initial_state, scan_func, self._first_element, strict=strict, line=user_line()
+            )
+        )
+
     def apply(self, transformation_func: Callable[[Dataset], Dataset]) -> Dataset:
         """Return ``transformation_func(self)``, which must be a dataset."""
         result = transformation_func(self)
@@ -360,6 +455,9 @@ class Dataset:
         deterministic: bool | None = None,
     ) -> Dataset:
         """Stack consecutive elements.
+
+        An element that fails takes the elements before it in its batch along, as in tf.data: drop it
+        with `ignore_errors` before `batch` to keep them.
 
         Args:
             batch_size: Elements per batch, at least 1.
@@ -431,9 +529,92 @@ class Dataset:
         if not as_batch:
             raise InvalidArgumentError(
                 "windows that are datasets are not supported",
-                hint="window(..., as_batch=True) gives arrays, as .flat_map(lambda w: w.batch(size)) does in tf.data",
+                hint="as_batch=True gives arrays, as .flat_map(lambda w: w.batch(size)) does in tf.data",
             )
         return Dataset(Window(self._node, size, size if shift is None else shift, stride, drop_remainder))
+
+    def group_by_window(
+        self,
+        key_func: Callable[..., Any],
+        reduce_func: Callable[[Any, Dataset], Dataset],
+        window_size: int | None = None,
+        window_size_func: Callable[[Any], Any] | None = None,
+    ) -> Dataset:
+        """Collect elements by key, and turn each full group into a dataset.
+
+        At the end the groups that are not full follow, by ascending key. What is collected is kept in
+        memory.
+
+        Args:
+            key_func: From an element to an integer.
+            reduce_func: ``reduce_func(key, group)`` returns a dataset; its elements are those of the result.
+            window_size: Elements of a full group.
+            window_size_func: Or a function from the key to it.
+
+        Raises:
+            InvalidArgumentError: Both sizes are given, or neither; while iterating: a size is below 1.
+
+        >>> dataset = Dataset.range(7).group_by_window(lambda x: x % 2, lambda key, group: group.batch(3), 3)
+        >>> list(dataset)
+        [array([0, 2, 4]), array([1, 3, 5]), array([6])]
+        """
+
+        def plan(key: Any, group: Node) -> Node:
+            return _node_of(reduce_func(key, Dataset(group)))
+
+        plan.__qualname__ = getattr(reduce_func, "__qualname__", "reduce_func")
+        strict, first = bool(self.options().strict_tracing), self._first_element
+        function = make_group_function(plan, self.element_spec)
+        keyed = with_key(self._node, key_func, first_element=first, strict=strict, line=user_line())
+        return Dataset(GroupByWindow(keyed, function, window_size, window_size_func))
+
+    def bucket_by_sequence_length(
+        self,
+        element_length_func: Callable[..., Any],
+        bucket_boundaries: Sequence[int],
+        bucket_batch_sizes: Sequence[int],
+        padded_shapes: Structure = None,
+        padding_values: Structure = None,
+        pad_to_bucket_boundary: bool = False,
+        no_padding: bool = False,
+        drop_remainder: bool = False,
+    ) -> Dataset:
+        """Batch elements of similar length together, padded.
+
+        Args:
+            element_length_func: From an element to its length, such as `np.size`.
+            bucket_boundaries: Bucket i has the lengths from boundary i - 1 to below boundary i.
+            bucket_batch_sizes: Elements per batch, one number more than there are boundaries.
+            padded_shapes: As in `padded_batch`.
+            padding_values: As in `padded_batch`.
+            pad_to_bucket_boundary: Pad to the longest that fits the bucket, not to the longest there is.
+            no_padding: Do not pad: elements of a batch must have one shape.
+            drop_remainder: Leave out batches at the end that are smaller.
+
+        Raises:
+            InvalidArgumentError: The numbers do not fit; while iterating: an element is too long to be
+                padded to a boundary.
+
+        >>> lists = Dataset.from_list([[1], [2, 3, 4], [5, 6], [7]])
+        >>> lists = lists.bucket_by_sequence_length(np.size, [2], [2, 2])
+        >>> [batch.tolist() for batch in lists]
+        [[[2, 3, 4], [5, 6, 0]], [[1], [7]]]
+        """
+        buckets = as_buckets(
+            bucket_boundaries,
+            bucket_batch_sizes,
+            padded_shapes=padded_shapes,
+            padding_values=padding_values,
+            pad_to_bucket_boundary=pad_to_bucket_boundary,
+            no_padding=no_padding,
+            drop_remainder=drop_remainder,
+        )
+        first, strict = self._first_element, bool(self.options().strict_tracing)
+        return Dataset(
+            bucket_node(
+                self._node, element_length_func, buckets, first_element=first, strict=strict, line=user_line()
+            )
+        )
 
     def rebatch(self, batch_size: int | Sequence[int], drop_remainder: bool = False) -> Dataset:
         """Cut batches anew: the same rows in batches of another size.
@@ -464,6 +645,42 @@ class Dataset:
         """
         return Dataset(Take(self._node, count))
 
+    def rejection_resample(
+        self,
+        class_func: Callable[..., Any],
+        target_dist: Sequence[float],
+        initial_dist: Sequence[float] | None = None,
+        seed: int | None = None,
+    ) -> Dataset:
+        """Leave elements out at random, so that classes come as often as wanted; gives (class, element).
+
+        The dataset is read twice (three times without `initial_dist`), side by side: elements may come
+        twice. Each iteration has the same draws.
+
+        Args:
+            class_func: From an element to its class, an integer from 0 on.
+            target_dist: How often each class is wanted, by proportion.
+            initial_dist: How often each class is present. Default: estimated from what has come, every
+                32 elements.
+            seed: Seed of the draws; without one, runs differ, and resumed runs do not.
+
+        Raises:
+            InvalidArgumentError: The distributions are not of one length; while iterating: `class_func`
+                returns a class that `target_dist` does not have.
+
+        >>> dataset = Dataset.range(10000).rejection_resample(lambda x: x % 2, [0.9, 0.1], [0.5, 0.5], seed=1)
+        >>> classes = [int(c) for c, _ in dataset]
+        >>> round(sum(classes) / len(classes), 2)
+        0.1
+        """
+        strict, first = bool(self.options().strict_tracing), self._first_element
+        return Dataset(
+            rejection_resample_node(
+                self._node, class_func, target_dist, initial_dist, seed_pair(seed),
+                first_element=first, strict=strict, line=user_line(),
+            )
+        )  # fmt: skip
+
     def take_while(self, predicate: Callable[..., Any]) -> Dataset:
         """Keep the elements before the first one for which the predicate returns a scalar False.
 
@@ -471,6 +688,18 @@ class Dataset:
         [0, 1, 2]
         """
         return Dataset(TakeWhile(self._node, self._function(predicate)))
+
+    def unique(self) -> Dataset:
+        """Keep each element only where it comes first; what has been seen is kept in memory.
+
+        Raises:
+            InvalidArgumentError: Elements have several components.
+            TypeError: They are not int32, int64 or text.
+
+        >>> [int(x) for x in Dataset.from_tensor_slices([1, 37, 2, 37, 2, 1]).unique()]
+        [1, 37, 2]
+        """
+        return Dataset(Unique(self._node))
 
     def skip(self, count: int) -> Dataset:
         """Leave out the first `count` elements; all if negative.
@@ -604,7 +833,7 @@ class Dataset:
             found = list(itertools.islice(elements, 2))
         if len(found) != 1:
             raise InvalidArgumentError(
-                f"get_single_element needs a dataset of one element, and this has {'more' if found else 'none'}"
+                f"get_single_element needs exactly one element, and there are {'more' if found else 'none'}"
             )
         return found[0]
 
@@ -652,13 +881,26 @@ class Dataset:
 
     def _dataset_function(self, function: Callable[..., Any]) -> DatasetFunction:
         def plan(*element: Any) -> Node:
-            result = function(*element)
-            if not isinstance(result, Dataset):
-                raise SpecError(f"the function must return a Dataset, and returned {type(result).__name__}")
-            return result._node
+            return _node_of(function(*element))
 
         plan.__qualname__ = getattr(function, "__qualname__", type(function).__name__)
         return make_dataset_function(plan, self.element_spec, self._first_element)
+
+
+def _nodes_of(datasets: Sequence[Dataset]) -> tuple[Node, ...]:
+    """Return the plans of a list of datasets."""
+    if not all(isinstance(dataset, Dataset) for dataset in datasets):
+        raise SpecError(f"a list of datasets is needed, not {datasets!r}")
+    if not datasets:
+        raise InvalidArgumentError("there are no datasets to choose from")
+    return tuple(dataset._node for dataset in datasets)
+
+
+def _node_of(result: Any) -> Node:
+    """Return the plan of what a user's function returned."""
+    if not isinstance(result, Dataset):
+        raise SpecError(f"the function must return a Dataset, and returned {type(result).__name__}")
+    return result._node
 
 
 def _without_memory(node: Node) -> Node:

@@ -85,3 +85,38 @@ def epoch_pair(pair: SeedPair, epoch: int) -> SeedPair:
     """Return the pair of the epoch's generator: words 2k and 2k+1 of the stage's generator."""
     a, b = words(pair, 2 * epoch, 2)
     return int(a), int(b)
+
+
+_MASK = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+
+_Words = list[npt.NDArray[np.uint64]]
+
+
+def stateless_uniforms(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return one number in [0, 1) per pair of seeds, as tf's stateless random functions draw it.
+
+    The seeds are mixed by one block of the generator into the key and counter of another one, of which
+    two words make 52 bits of a fraction.
+
+    >>> stateless_uniforms([1, 2], [3, 3]).round(4)
+    array([...])
+    """
+    one, two = np.broadcast_arrays(np.asarray(first, np.uint64), np.asarray(second, np.uint64))
+    zero = np.zeros_like(one)
+    key = [np.full_like(one, 0x3EC8F720), np.full_like(one, 0x02461E29)]
+    mixed = _philox_blocks([one & _MASK, one >> _HALF, two & _MASK, two >> _HALF], key)
+    low, high = _philox_blocks([zero, zero, mixed[2], mixed[3]], mixed[:2])[:2]
+    fraction = ((low & np.uint64(0xFFFFF)) << _HALF) | high
+    return fraction.astype(np.float64) / 2.0**52
+
+
+def _philox_blocks(counter: _Words, key: _Words) -> _Words:
+    """Return the four words of Philox4x32-10 for each counter and key, as `kernels.shuffle.philox` does."""
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
+        c0, c1, c2, c3 = (p1 >> _HALF) ^ c1 ^ k0, p1 & _MASK, (p0 >> _HALF) ^ c3 ^ k1, p0 & _MASK
+        k0, k1 = (k0 + np.uint64(0x9E3779B9)) & _MASK, (k1 + np.uint64(0xBB67AE85)) & _MASK
+    return [c0, c1, c2, c3]

@@ -16,17 +16,15 @@ import numpy as np
 from dataflow import Dataset, TextLineDataset, decode_csv
 from estimators import LinearRegressor, RunConfig, feature_column
 
-COLUMNS = [
-    "fare", "pickup_lon", "pickup_lat", "dropoff_lon", "dropoff_lat", "passengers", "payment", "pickup_datetime",
-]  # fmt: skip
+COLUMNS = ["fare", "lon1", "lat1", "lon2", "lat2", "passengers", "payment", "time"]
 DEFAULTS = [[0.0], [-73.98], [40.75], [-73.98], [40.75], [1.0], [""], [""]]
 
 
 def decode_line(line):
     """Turn a CSV line into features and label. Called once, with a symbolic line; runs on blocks."""
     row = dict(zip(COLUMNS, decode_csv(line, DEFAULTS), strict=True))
-    east = (row["dropoff_lon"] - row["pickup_lon"]) * 84.3
-    north = (row["dropoff_lat"] - row["pickup_lat"]) * 111.2
+    east = (row["lon2"] - row["lon1"]) * 84.3
+    north = (row["lat2"] - row["lat1"]) * 111.2
     features = {
         "distance_km": np.hypot(east, north),
         "passengers": row["passengers"],
@@ -49,7 +47,14 @@ def picture(fares, predictions, width=48, height=12):
     counts = np.bincount(y * width + x, minlength=width * height).reshape(height, width)
     shades = np.array(list(" .:*#"))[np.digitize(counts, [1, 2, 5, 15])]
     lines = [f"{top * (row + 1) / height:5.0f} |" + "".join(shades[row]) for row in reversed(range(height))]
-    return "\n".join([" predicted fare ($)", *lines, "      +" + "-" * width, f"{'fare ($) up to ' + format(top, '.0f'):>54}"])
+    return "\n".join(
+        [
+            " predicted fare ($)",
+            *lines,
+            "      +" + "-" * width,
+            f"{'fare ($) up to ' + format(top, '.0f'):>54}",
+        ]
+    )
 
 
 def main():
@@ -70,7 +75,9 @@ def main():
         feature_columns=[
             feature_column.numeric_column("distance_km"),
             feature_column.bucketized_column(feature_column.numeric_column("passengers"), [2, 4]),
-            feature_column.categorical_column_with_vocabulary_list("payment", ["card", "cash", "dispute", "no_charge"]),
+            feature_column.categorical_column_with_vocabulary_list(
+                "payment", ["card", "cash", "dispute", "no_charge"]
+            ),
         ],
         model_dir=arguments.model_dir or tempfile.mkdtemp(prefix="taxi-fare-"),
         config=RunConfig(save_checkpoints_steps=500, log_step_count_steps=250),

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"kernels"},
     {"errors", "origin", "spec", "block", "options"},
-    {"storage", "csv_format", "store", "seeds"},
+    {"storage", "csv", "csv_format", "store", "seeds"},
     {"expr"},
     {"reduction"},
     {"plan", "runtime"},
@@ -29,7 +29,7 @@ LAYERS = [
 
 # These packages import nothing but the standard library and what is listed.
 CLOSED = {
-    "dataflow.kernels": {"numpy", "numba", "dataflow.kernels"},
+    "dataflow.kernels": {"numpy", "numba", "llvmlite", "dataflow.kernels"},
     "estimators.kernels": {"numpy", "numba", "dataflow.kernels", "estimators.kernels"},
 }
 
@@ -38,6 +38,7 @@ RESERVED = {
     "estimators": ["estimators", "estimators.*"],
     "fsspec": ["dataflow.storage", "dataflow.storage.*"],
     "pyarrow.parquet": ["dataflow.storage", "dataflow.storage.*"],
+    "llvmlite": ["dataflow.kernels.*"],
     "numba": ["dataflow.kernels.*", "dataflow.expr.compiled*", "estimators.kernels.*"],
     "threading": ["dataflow.runtime.threads"],
     "concurrent.futures": ["dataflow.runtime.threads"],

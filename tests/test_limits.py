@@ -12,7 +12,12 @@ FILES = [
     file.relative_to(ROOT).as_posix()
     for file in sorted([*ROOT.glob("dataflow/**/*.py"), *ROOT.glob("estimators/**/*.py")])
 ]
-MAX_LINES = {"dataflow/dataset.py": 900}  # the handle: a docstring and one line a method
+MAX_LINES = {
+    "dataflow/dataset.py": 1000,  # the handle: a docstring and one line a method
+    # One call parses a block, so that threads seldom meet at the interpreter lock; and all kernels of a call
+    # are in one file, because Numba's cache does not see edits in other files.
+    "dataflow/kernels/csv.py": 760,
+}
 MAX_LINES_ELSEWHERE = 400
 MAX_FUNCTION_LINES = 60
 

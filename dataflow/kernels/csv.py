@@ -1,11 +1,13 @@
-"""Kernels of the CSV parser: find the fields of many records, then convert them column by column.
+"""The CSV parser: one call finds the fields of many records and converts the wanted columns.
 
-The scanners look at 64 bytes at a time through bit masks, one bit a byte: where the delimiters, line
-ends and quotes are. They write one *span* for each field, ``start << 32 | end`` in an int64, row-major
-``[rows, width]``; a quoted field's span has its quotes. The converters read the spans of one column.
+`parse_lines` and `parse_stream` go in steps of some thousand rows, which stay in the CPU's cache. A scanner
+looks at 64 bytes at a time through bit masks, one bit a byte: where the delimiters, line ends and quotes
+are. It writes one *span* for each field, ``start << 32 | end`` in an int64, row-major ``[rows, width]``; a
+quoted field's span has its quotes. Then the converters read the spans of one column after the other.
 
-What a kernel cannot accept it does not explain: a scanner stops before the suspicious record, and a
-converter lists the row as *hard*. The caller looks at these few in plain Python.
+All of a block is one call, because a thread that comes back from a call must wait for the interpreter
+lock. What a kernel cannot accept it does not explain: a scanner stops before the suspicious record, and a
+converter *sets aside* the field, for `dataflow.kernels.csv_numbers` and plain Python to look at.
 
 All buffers are C-contiguous; ``data`` is a read-only uint8 array of at least 64 bytes (`BLOCK`), so
 that a whole block can always be loaded. No kernel reads or writes outside its arrays.
@@ -13,70 +15,76 @@ that a whole block can always be loaded. No kernel reads or writes outside its a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
+import numba
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
-from numba.core.cgutils import ir  # type: ignore[attr-defined]  # LLVM types, as Numba has them
 from numba.extending import intrinsic, overload
 
-from dataflow.kernels.jit import kernel
+from dataflow.kernels.jit import ENABLED, kernel
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]
+P = ParamSpec("P")
+R = TypeVar("R")
 Int: TypeAlias = int | np.int64
+Int32s: TypeAlias = npt.NDArray[np.int32]
+Floats: TypeAlias = npt.NDArray[np.float32]
+Doubles: TypeAlias = npt.NDArray[np.float64]
+Table: TypeAlias = npt.NDArray[np.int64]
+"""int64 of two dimensions."""
 U = np.uint64
 
 BLOCK = 64
-DONE, FULL, BAD = 0, 1, 2
-"""Why a scanner stopped: end of input, no room for more rows, or a record that needs a closer look."""
+FIRST_ROWS = 256
+"""Rows of the first step; the others are larger. So an early error wastes little work."""
+DONE, STEP, BAD, FAR, FULL, LOOK = 0, 1, 2, 3, 4, 5
+"""Why a kernel stopped: end of input; as many rows as were wanted; a record that needs a closer look; a
+record beyond the reach of a span; no room in the buffers for another step (of which nothing is kept);
+fields that were set aside."""
+FLOAT32, FLOAT64, INT32, INT64, TEXT = 0, 1, 2, 3, 4
+"""Kinds of columns."""
 
 # NumPy's ints, because Numba compiles a kernel anew for each Python constant that it is called with.
-_LF, _CR, _QUOTE, _0 = np.int64(10), np.int64(13), np.int64(34), np.int64(0)
-_MINUS, _PLUS, _POINT = np.int64(45), np.int64(43), np.int64(46)
-_INF, _NAN = 0x696E66, 0x6E616E
+_LF, _CR, _QUOTE = np.int64(10), np.int64(13), np.int64(34)
+_MINUS = np.int64(45)
 _NONE, _ONE, _BYTE = U(0), U(1), U(8)
 _ALL = U(0xFFFFFFFFFFFFFFFF)
-_LOW32, _32, _63 = U(0xFFFFFFFF), U(32), U(63)
+_32 = U(32)
 _EACH_1 = U(0x0101010101010101)
 _EACH_80 = U(0x8080808080808080)
 _EACH_ZERO = U(0x3030303030303030)
 _EACH_POINT = U(0x1E1E1E1E1E1E1E1E)
 """A point in each byte, after ``^ _EACH_ZERO``."""
 _EACH_OVER_9 = U(0x7676767676767676)
-
-_LEAST_POWER, _MOST_POWER = -342, 308
-"""Below and above these powers of ten every number of 19 digits is zero or infinite, in float64 too."""
-
-
-_NO_EXPONENT = 1 << 41
-
-
-def _powers_of_five() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], Ints]:
-    """Return 5**q cut off after 128 bits (high and low half), and the exponent of two that belongs to it."""
-    high, low, exponents = [], [], []
-    for power in range(_LEAST_POWER, _MOST_POWER + 1):
-        five = 5 ** abs(power)
-        if power >= 0:
-            exponent = five.bit_length() - 128
-            mantissa = five >> exponent if exponent > 0 else five << -exponent
-        else:
-            exponent = -(five.bit_length() + 127)
-            mantissa = (1 << -exponent) // five
-        high.append(mantissa >> 64)
-        low.append(mantissa & 0xFFFFFFFFFFFFFFFF)
-        exponents.append(exponent)
-    return np.array(high, U), np.array(low, U), np.array(exponents, np.int64)
-
-
-_FIVE_HIGH, _FIVE_LOW, _FIVE_EXPONENT = _powers_of_five()
-_LEAST_TWO = -1074
-_TWOS = np.ldexp(1.0, np.arange(_LEAST_TWO, 972))
+_ASIDE, _EMPTY = -1, -2
+_ANY_NUMBER = 1 << 62
 _SCALES = np.array([1.0] + [10.0**power for power in range(16)])
-_FIVES = np.array([5**power for power in range(28)], U)
+
+
+DELIMITER, QUOTING, WIDTH, FEWEST, MOST, NA_TEXT, NA_NUMBER = range(7)
+"""What the array of rules holds: a byte; 1 if fields may be quoted; how many fields of a record get spans;
+how many fields a record must and may have, -1 for any number (of which `parse_lines` looks at the fewest
+only); how many bytes at the start of the constants are missing as text, and as a number in a file."""
+KIND, FIELD, OPTIONAL, DEFAULT, SIZE, PLACE, BEGIN, END, WANTED, EXOTIC = range(10)
+"""What a row of the table of columns holds: one of `FLOAT32` … `TEXT`; the position in the record; 1 if there
+is a default; that itself, as an int, the bits of a float64, or where in the constants the text starts; the
+bytes of that text; where the output begins, in items of its dtype; and for text, where its room in the buffer
+of text begins and ends, how much the kernels found that it needs, and 1 if it is not all ASCII."""
+
+
+def part(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile what only kernels call: without wrappers for Python that takes much less time."""
+    options: dict[str, Any] = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast("Callable[P, R]", numba.njit(**options)(function)) if ENABLED else function
+
+
+def _inlined(function: Callable[P, R]) -> Callable[P, R]:
+    return cast("Callable[P, R]", numba.njit(inline="always")(function)) if ENABLED else function
 
 
 # --- machine instructions that Numba has no name for, each with its plain twin ---
@@ -87,11 +95,6 @@ def equal64(data: Bytes, offset: int, byte: Int) -> np.uint64:
     return U(sum(1 << k for k in range(64) if data[offset + k] == byte))
 
 
-def word(data: Bytes, offset: int) -> np.uint64:
-    """Return ``data[offset:offset + 8]`` as a little-endian integer."""
-    return U(int.from_bytes(data[offset : offset + 8].tobytes(), "little"))
-
-
 def put_word(data: Bytes, offset: int, value: np.uint64) -> None:
     """Write `value` to ``data[offset:offset + 8]``, little-endian."""
     data[offset : offset + 8] = np.frombuffer(int(value).to_bytes(8, "little"), np.uint8)
@@ -100,11 +103,6 @@ def put_word(data: Bytes, offset: int, value: np.uint64) -> None:
 def trailing_zeros(value: np.uint64) -> int:
     """Return the position of the lowest bit that is set; `value` is not zero."""
     return (int(value) & -int(value)).bit_length() - 1
-
-
-def leading_zeros(value: np.uint64) -> int:
-    """Return the number of zero bits above the highest bit that is set; `value` is not zero."""
-    return 64 - int(value).bit_length()
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, kind: Any) -> Any:
@@ -127,14 +125,6 @@ def _equal64(_context: Any, data: Any, offset: Any, byte: Any) -> Any:
     return types.uint64(data, types.int64, types.int64), codegen
 
 
-def _word(_context: Any, data: Any, offset: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = _address(context, builder, signature.args[0], args[0], args[1], ir.IntType(64))
-        return builder.load(address, align=1)
-
-    return types.uint64(data, types.int64), codegen
-
-
 def _put_word(_context: Any, data: Any, offset: Any, value: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         address = _address(context, builder, signature.args[0], args[0], args[1], ir.IntType(64))
@@ -151,21 +141,10 @@ def _trailing_zeros(_context: Any, value: Any) -> Any:
     return types.int64(types.uint64), codegen
 
 
-def _leading_zeros(_context: Any, value: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ctlz(args[0], ir.IntType(1)(1))
-
-    return types.int64(types.uint64), codegen
-
-
 _equal64_op = cast("Callable[..., Any]", intrinsic(_equal64))
-_word_op = cast("Callable[..., Any]", intrinsic(_word))
 _put_word_op = cast("Callable[..., Any]", intrinsic(_put_word))
 _trailing_zeros_op = cast("Callable[..., Any]", intrinsic(_trailing_zeros))
-_leading_zeros_op = cast("Callable[..., Any]", intrinsic(_leading_zeros))
-overload(leading_zeros)(lambda value: lambda value: _leading_zeros_op(value))
 overload(equal64)(lambda data, offset, byte: lambda data, offset, byte: _equal64_op(data, offset, byte))
-overload(word)(lambda data, offset: lambda data, offset: _word_op(data, offset))
 overload(put_word)(lambda data, offset, value: lambda data, offset, value: _put_word_op(data, offset, value))
 overload(trailing_zeros)(lambda value: lambda value: _trailing_zeros_op(value))
 
@@ -173,13 +152,13 @@ overload(trailing_zeros)(lambda value: lambda value: _trailing_zeros_op(value))
 # --- scanners ---
 
 
-@kernel
+@part
 def _find(data: Bytes, offset: int, skip: np.uint64, keep: np.uint64, byte: Int) -> np.uint64:
     """Return a mask of the bytes that equal `byte`, without the first `skip` and those not to `keep`."""
     return (equal64(data, offset, byte) >> skip) & keep
 
 
-@kernel
+@part
 def _outside(
     quotes: np.uint64, ends: np.uint64, top: int, inside: np.uint64, begins: np.uint64, closed: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
@@ -214,34 +193,25 @@ def _outside(
     return ~within, bad, _NONE - ((within >> U(top)) & _ONE), (closing >> U(top)) & _ONE
 
 
-@kernel
-def scan_stream(
-    data: Bytes,
-    start: int,
-    stop: int,
-    final: bool,
-    delimiter: int,
-    quoting: bool,
-    width: int,
-    fewest: int,
-    most: int,
-    spans: Ints,
-    records: Ints,
+@part
+def _scan_stream(
+    data: Bytes, origin: int, stop: int, final: bool, rules: Ints, spans: Ints, records: Ints
 ) -> tuple[int, int, bool]:
-    """Find the fields of the complete records of ``data[start:stop]``, where `start` begins a record.
+    """Find the fields of the complete records of a stream, where ``records[0]`` begins one.
 
-    A record ends with LF, CRLF or CR outside quotes, and at `stop` if `final`. It must have from `fewest`
-    to `most` fields; the first `width` of them get spans. `records` receives where each record starts,
-    and at the end where the next one would; its length less one bounds the number of rows.
+    The other items of `records` receive where the next ones start; they bound the number of rows.
 
     Returns:
-        Number of rows; `DONE`, `FULL`, or `BAD` if the record after these rows breaks a rule; and
-        whether there may be quotes.
+        Number of rows; `DONE`, `STEP`, or `BAD` if the record after these rows breaks a rule; and whether
+        there may be quotes.
     """
-    limit = stop
+    delimiter, quoting, width = rules[DELIMITER], rules[QUOTING] != 0, rules[WIDTH]
+    fewest, most = rules[FEWEST], rules[MOST]
+    if most < 0:
+        most = _ANY_NUMBER
+    start, limit = records[0] - origin, stop
     if not final and stop > start and data[stop - 1] == _CR:
         limit -= 1  # the LF that belongs to it may follow
-    records[0] = start
     row, column, slot = 0, 0, 0
     field = position = start
     quoted = False
@@ -279,53 +249,41 @@ def scan_stream(
                 if returns != _NONE and field < stop and data[end] == _CR and data[field] == _LF:
                     field += 1
                 row, column, slot = row + 1, 0, slot + width
-                records[row] = field
+                records[row] = origin + field
                 if row + 1 == len(records):
-                    return row, FULL, quoted
+                    return row, STEP, quoted
         if bad != _NONE:
             return row, BAD, quoted
         position += count
-    if final and records[row] < stop:
+    if final and records[row] < origin + stop:
         if column < width:
             spans[slot + column] = (field << 32) | stop
         if inside != _NONE or not fewest <= column + 1 <= most:
             return row, BAD, quoted
         row += 1
-        records[row] = stop
+        records[row] = origin + stop
     return row, DONE, quoted
 
 
-@kernel
-def scan_lines(
-    data: Bytes,
-    starts: Ints,
-    stops: Ints,
-    begin: int,
-    end: int,
-    origin: int,
-    delimiter: int,
-    quoting: bool,
-    width: int,
-    fewest: int,
-    most: int,
-    spans: Ints,
+@part
+def _scan_lines(
+    data: Bytes, starts: Ints, stops: Ints, begin: int, end: int, origin: int, rules: Ints, spans: Ints
 ) -> tuple[int, int]:
     """Find the fields of records ``begin … end - 1``, each one ``starts[i] … stops[i]`` of a buffer.
 
-    `data` is that buffer from position `origin` on. A record must have from `fewest` to `most` fields.
-    With ``most < fewest`` what follows field number `fewest` is not looked at.
-
     Returns:
-        Number of rows from `begin`; `DONE`, `FULL` (the next record lies beyond the reach of a span), or
+        Number of rows from `begin`; `STEP`, `FAR`, or
         `BAD` if the record after these rows breaks a rule or has line ends outside quotes.
     """
-    enough = fewest if most < fewest else (1 << 62)
+    delimiter, quoting, width = rules[DELIMITER], rules[QUOTING] != 0, rules[WIDTH]
+    fewest, most = rules[FEWEST], rules[MOST]
+    enough = fewest if most < fewest else _ANY_NUMBER
     slot = 0
     for i in range(begin, end):
         field = position = starts[i] - origin
         stop = stops[i] - origin
         if stop >= 1 << 31:
-            return i - begin, FULL
+            return i - begin, FAR
         column = 0
         inside, begins, closed = _NONE, _ONE, _NONE
         while position < stop and column < enough:
@@ -360,7 +318,7 @@ def scan_lines(
             if empty or inside != _NONE or column < fewest or (column > most and enough != fewest):
                 return i - begin, BAD
         slot += width
-    return end - begin, DONE
+    return end - begin, STEP
 
 
 @kernel
@@ -375,10 +333,19 @@ def count_lines(data: Bytes, start: int, stop: int) -> int:
     return total
 
 
+@part
+def _word(data: Bytes, offset: int) -> np.uint64:
+    """Return ``data[offset:offset + 8]`` as a little-endian integer."""
+    value = _NONE
+    for k in range(8):  # compiles to one load
+        value |= U(data[U(offset) + U(k)]) << U(8 * k)
+    return value
+
+
 # --- numbers ---
 
 
-@kernel
+@part
 def _eight_digits(digits: np.uint64) -> np.uint64:
     """Return the number whose decimal digits are the bytes, most significant in the lowest byte."""
     pairs = ((digits * U(10 << 8 | 1)) >> _BYTE) & U(0x00FF00FF00FF00FF)
@@ -386,7 +353,7 @@ def _eight_digits(digits: np.uint64) -> np.uint64:
     return (fours * U(10000 << 32 | 1)) >> _32
 
 
-@kernel
+@part
 def _point(digits: np.uint64) -> int:
     """Return where the byte of the first point begins, in bits, or -1; for bytes ``^ _EACH_ZERO``."""
     others = digits ^ _EACH_POINT
@@ -394,48 +361,55 @@ def _point(digits: np.uint64) -> int:
     return trailing_zeros(found) - 7 if found != _NONE else -1
 
 
-@kernel
-def short_numbers(
-    data: Bytes, spans: Ints, rows: int, width: int, column: int, quote: int, other: int, out: Ints
-) -> None:
-    """Read the fields of a column that are at most 16 digits, at most one point, and perhaps a minus.
+@part
+def _is_missing(data: Bytes, start: Int, stop: Int, na_value: Bytes, size: int) -> bool:
+    """Tell whether a field is empty, or equals the first `size` bytes of `na_value`."""
+    if start == stop:
+        return True
+    if stop - start != size:
+        return False
+    for k in range(size):  # noqa: SIM110
+        if data[start + k] != na_value[k]:
+            return False
+    return True
 
-    Args:
-        data: The text.
-        spans: Where the fields are, ``[rows, width]``.
-        rows: Number of rows.
-        width: Number of fields of a row.
-        column: Which field to read.
-        quote: A field that starts with this byte ends with it, and both are left out; -1 for none.
-        other: Leave out the fields of this size.
-        out: Receives a packed number for each row: the digits as one integer times 64, plus 32 with a
-            minus, plus 1 + the number of digits after the point if there is one. It is -2 for an empty
-            field, and -1 for any other text.
+
+@part
+def _read_numbers(
+    data: Bytes, spans: Ints, field: int, rows: int, rules: Ints, constants: Bytes, packed: Ints
+) -> None:
+    """Read the fields that are at most 16 digits, at most one point, and perhaps a minus.
+
+    `packed` receives for each row the digits as one integer times 64, plus 32 with a minus, plus 1 + the
+    number of digits after the point if there is one. It is `_EMPTY` for a field that is missing, and
+    `_ASIDE` for any other text.
     """
+    quote, other = _QUOTE if rules[QUOTING] else np.int64(-1), rules[NA_NUMBER]
     for row in range(rows):
-        span = spans[row * width + column]
+        span = spans[row * rules[WIDTH] + field]
         start, stop = span >> 32, span & 0xFFFFFFFF
-        out[row] = -2 if start == stop else -1
-        if start >= stop or stop - start == other:
+        packed[row] = _EMPTY
+        if start >= stop:
             continue
         first = data[start]
         if first == quote:
             start, stop = start + 1, stop - 1
             first = data[start]
-            if stop - start == other:
-                continue
+        if stop - start == other and _is_missing(data, start, stop, constants, other):
+            continue
+        packed[row] = _ASIDE
         negative = first == _MINUS
         size = stop - start - int(negative)
         if size <= 0 or size > 16:
             continue
         # The bytes of the field end the two words, the last digit on top; before them come zeros.
         if stop >= 16:
-            low, high = word(data, stop - 16), word(data, stop - 8)
+            low, high = _word(data, stop - 16), _word(data, stop - 8)
         elif stop > 8:
-            low, high = word(data, 0), word(data, 8)
+            low, high = _word(data, 0), _word(data, 8)
             low, high = low << U(128 - 8 * stop), (high << U(128 - 8 * stop)) | (low >> U(8 * stop - 64))
         else:
-            low, high = _NONE, word(data, 0) << U(64 - 8 * stop)
+            low, high = _NONE, _word(data, 0) << U(64 - 8 * stop)
         if size > 8:
             low = (low ^ _EACH_ZERO) & (_ALL << U(8 * (16 - size)))
             high ^= _EACH_ZERO
@@ -457,403 +431,319 @@ def short_numbers(
         wrong = ((high + _EACH_OVER_9) | high | (low + _EACH_OVER_9) | low) & _EACH_80
         if wrong == _NONE and not (size == 1 and scale != 0):
             digits = _eight_digits(low) * U(100000000) + _eight_digits(high)
-            out[row] = np.int64(digits << U(6)) + (int(negative) << 5) + scale
+            packed[row] = np.int64(digits << U(6)) + (int(negative) << 5) + scale
 
 
-@kernel
-def _product(a: np.uint64, b: np.uint64) -> tuple[np.uint64, np.uint64]:
-    """Return the high and the low half of the 128-bit product."""
-    a1, a0, b1, b0 = a >> _32, a & _LOW32, b >> _32, b & _LOW32
-    cross = (a0 * b0 >> _32) + (a1 * b0 & _LOW32) + a0 * b1
-    return a1 * b1 + (a1 * b0 >> _32) + (cross >> _32), a * b
-
-
-@kernel
-def _round(digits: np.uint64, power: Int, exponent: int, bits: int, lowest: int) -> float:
-    """Return ``digits * 5**power * 2**exponent`` rounded once, half to even; -1 if that is undecided.
-
-    The result has `bits` bits; `lowest` is the exponent of the smallest normal float, ``1 - lowest`` that
-    of the greatest. The digits are multiplied with 128 bits of the power of five, cut off. That leaves
-    the rounding open only where the bits below the result's are 0111…1. The method is that of Lemire,
-    "Number parsing at a gigabyte per second", 2021.
-    """
-    empty = leading_zeros(digits)
-    digits <<= U(empty)
-    high, middle = _product(digits, _FIVE_HIGH[power - _LEAST_POWER])
-    carry, rest = _product(digits, _FIVE_LOW[power - _LEAST_POWER])
-    middle += carry
-    if middle < carry:
-        high += _ONE
-    exponent += _FIVE_EXPONENT[power - _LEAST_POWER] + 190 - empty + np.int64(high >> _63)
-    kept = bits - max(lowest - exponent, 0)
-    if kept < 0:
-        return 0.0
-    if kept == 0:
-        return -1.0
-    shift = U(63 - kept) + (high >> _63)
-    mantissa = high >> shift
-    remainder = high & ((_ONE << shift) - _ONE)
-    half = _ONE << (shift - _ONE)
-    if remainder == half and 0 <= power <= 55 and (middle | rest) == _NONE:
-        mantissa += mantissa & _ONE  # a tie: these powers are exact, and with others it looks like 0111…1
-    elif remainder >= half:
-        mantissa += _ONE
-    elif remainder == half - _ONE and middle >= _ALL - _ONE and not 0 <= power <= 55:
-        return -1.0
-    if mantissa >> U(bits) != _NONE:
-        mantissa >>= _ONE
-        exponent += 1
-        kept = bits
-    if exponent > 1 - lowest:
-        return math.inf
-    return float(float(mantissa) * _TWOS[exponent - kept + 1 - _LEAST_TWO])
-
-
-@kernel
-def _nearest(digits: np.uint64, power: int, bits: int, lowest: int) -> float:
-    """Return ``digits * 10**power`` rounded as `_round` does; -1 if that is undecided."""
-    if digits == _NONE or power < _LEAST_POWER:
-        return 0.0
-    if power > _MOST_POWER:
-        return math.inf
-    value = _round(digits, power, power, bits, lowest)
-    if value < 0.0 and -27 <= power < 0 and digits % _FIVES[-power] == _NONE:
-        return _round(digits // _FIVES[-power], _0, power, bits, lowest)  # exact in binary: perhaps a tie
-    return value
-
-
-@kernel
-def _strip(data: Bytes, start: int, stop: int) -> tuple[int, int]:
-    """Return the range without the blanks at its ends."""
-    while start < stop and (data[start] == 32 or 9 <= data[start] <= 13):
-        start += 1
-    while start < stop and (data[stop - 1] == 32 or 9 <= data[stop - 1] <= 13):
-        stop -= 1
-    return start, stop
-
-
-@kernel
-def _exponent(data: Bytes, start: int, stop: int) -> int:
-    """Read ``e``, perhaps a sign, and digits; `_NO_EXPONENT` for anything else."""
-    if int(data[start]) | 32 != 101:
-        return _NO_EXPONENT
-    start += 1
-    negative = False
-    if start < stop and (data[start] == _MINUS or data[start] == _PLUS):
-        negative = bool(data[start] == _MINUS)
-        start += 1
-    if start == stop:
-        return _NO_EXPONENT
-    exponent = 0
-    for k in range(start, stop):
-        byte = int(data[k])
-        if not 48 <= byte <= 57:
-            return _NO_EXPONENT
-        exponent = min(exponent * 10 + byte - 48, 1 << 40)
-    return -exponent if negative else exponent
-
-
-@kernel
-def _long_decimal(data: Bytes, start: int, stop: int, bits: int, lowest: int) -> tuple[bool, float]:
-    """Read any decimal number, ``inf`` or ``nan`` between blanks; (False, 0) if this is none or undecided."""
-    start, stop = _strip(data, start, stop)
-    sign = 1.0
-    if start < stop and (data[start] == _MINUS or data[start] == _PLUS):
-        sign = -1.0 if data[start] == _MINUS else 1.0
-        start += 1
-    if stop - start == 3:
-        letters = int(data[start]) << 16 | int(data[start + 1]) << 8 | int(data[start + 2])
-        if letters | 0x202020 == _INF:
-            return True, sign * math.inf
-        if letters | 0x202020 == _NAN:
-            return True, math.nan
-    digits, power, seen, significant = _NONE, 0, 0, 0
-    point = cut = False
-    while start < stop:
-        if stop - start >= 8 and significant <= 11:
-            eight = word(data, start) ^ _EACH_ZERO
-            if ((eight + _EACH_OVER_9) | eight) & _EACH_80 == _NONE:
-                if digits != _NONE:
-                    significant += 8
-                elif eight != _NONE:
-                    significant = 8 - (trailing_zeros(eight) >> 3)
-                digits = digits * U(100000000) + _eight_digits(eight)
-                power -= 8 * int(point)
-                seen += 8
-                start += 8
-                continue
-        byte = int(data[start])
-        if byte == _POINT and not point:
-            point = True
-        elif 48 <= byte <= 57:
-            seen += 1
-            if significant < 19:
-                digits = digits * U(10) + U(byte - 48)
-                significant += int(digits != _NONE)
-                power -= int(point)
-            else:
-                cut = cut or byte != 48
-                power += int(not point)
-        else:
-            break
-        start += 1
-    if seen == 0:
-        return False, 0.0
-    if start < stop:
-        exponent = _exponent(data, start, stop)
-        if exponent == _NO_EXPONENT:
-            return False, 0.0
-        power += exponent
-    value = _nearest(digits, power, bits, lowest)
-    if value < 0.0 or (cut and value != _nearest(digits + _ONE, power, bits, lowest)):
-        return False, 0.0
-    return True, sign * value
-
-
-@kernel
-def _is_missing(data: Bytes, start: Int, stop: Int, na_value: Bytes) -> bool:
-    size = stop - start
-    if size == 0:
-        return True
-    if size != len(na_value):
-        return False
-    for k in range(size):  # noqa: SIM110
-        if data[start + k] != na_value[k]:
-            return False
-    return True
-
-
-@kernel
-def to_float(
-    short: Ints,
+@part
+def _to_floats(
+    packed: Ints,
+    rows: int,
     optional: bool,
     default: float,
-    out: npt.NDArray[np.float32] | npt.NDArray[np.float64],
-    base: int,
-    hard: Ints,
+    narrow: bool,
+    floats: Floats,
+    doubles: Doubles,
+    at: int,
 ) -> int:
-    """Convert packed numbers to ``out[base:]``, correctly rounded; empty fields are `default` if `optional`.
+    """Convert packed numbers to items `at` … of one of the outputs, correctly rounded.
+
+    Set aside are also fields so near to the middle between two float32 that to round them to float64
+    first could go wrong.
 
     Returns:
-        How many rows are not packed numbers, or are so near to the middle between two float32 that to
-        round them to float64 first could go wrong. These rows stand in `hard`.
+        How many rows are set aside: `packed` is `_ASIDE` there.
     """
-    narrow = out.itemsize == 4
     count = 0
-    for row in range(len(short)):
-        packed = short[row]
-        if 0 <= packed < (1 << 59):
-            value = float(packed >> 6) / _SCALES[packed & 31]
-            if not narrow or np.float64(value).view(np.int64) & 0x1FFFFFFF != 0x10000000:
-                out[base + row] = -value if packed & 32 else value
-                continue
-        elif packed == -2 and optional:
-            out[base + row] = default
-            continue
-        hard[count] = row
-        count += 1
-    return count
-
-
-@kernel
-def to_int(
-    short: Ints,
-    optional: bool,
-    default: int,
-    out: npt.NDArray[np.int32] | npt.NDArray[np.int64],
-    base: int,
-    hard: Ints,
-) -> int:
-    """Convert packed numbers to ``out[base:]``; empty fields are `default` if `optional`.
-
-    Returns:
-        How many rows are not packed integers that fit. These rows stand in `hard`.
-    """
-    highest = (1 << 31) - 1 if out.itemsize == 4 else (1 << 62)
-    count = 0
-    for row in range(len(short)):
-        packed = short[row]
-        if packed >= 0 and packed & 31 == 0 and packed >> 6 <= highest:
-            out[base + row] = -(packed >> 6) if packed & 32 else packed >> 6
-        elif packed == -2 and optional:
-            out[base + row] = default
-        else:
-            hard[count] = row
-            count += 1
-    return count
-
-
-@kernel
-def other_floats(
-    data: Bytes,
-    spans: Ints,
-    width: int,
-    column: int,
-    quoting: bool,
-    na_value: Bytes,
-    optional: bool,
-    default: float,
-    out: npt.NDArray[np.float32] | npt.NDArray[np.float64],
-    base: int,
-    hard: Ints,
-) -> int:
-    """Convert the rows of `hard` by all the rules, correctly rounded.
-
-    Missing are empty fields and those that equal `na_value` (which has no quotes if `quoting`).
-
-    Returns:
-        How many rows are left in `hard`: missing without a default, no decimal numbers, or too close to
-        the middle between two floats.
-    """
-    bits, lowest = (24, -126) if out.itemsize == 4 else (53, -1022)
-    left = 0
-    for row in hard:
-        span = spans[row * width + column]
-        start, stop = span >> 32, span & 0xFFFFFFFF
-        missing = _is_missing(data, start, stop, na_value)
-        if not missing and quoting and stop - start >= 2 and data[start] == _QUOTE:
-            start, stop = start + 1, stop - 1
-            missing = _is_missing(data, start, stop, na_value)
-        done, value = optional, default
-        if not missing:
-            done, value = _long_decimal(data, start, stop, bits, lowest)
-        if done:
-            out[base + row] = value
-        else:
-            hard[left] = row
-            left += 1
-    return left
-
-
-@kernel
-def other_ints(
-    data: Bytes,
-    spans: Ints,
-    width: int,
-    column: int,
-    quoting: bool,
-    na_value: Bytes,
-    optional: bool,
-    default: int,
-    out: npt.NDArray[np.int32] | npt.NDArray[np.int64],
-    base: int,
-    hard: Ints,
-) -> int:
-    """Convert the rows of `hard` by all the rules; see `other_floats`."""
-    highest = U((1 << 31) - 1 if out.itemsize == 4 else (1 << 63) - 1)
-    left = 0
-    for row in hard:
-        span = spans[row * width + column]
-        start, stop = span >> 32, span & 0xFFFFFFFF
-        missing = _is_missing(data, start, stop, na_value)
-        if not missing and quoting and stop - start >= 2 and data[start] == _QUOTE:
-            start, stop = start + 1, stop - 1
-            missing = _is_missing(data, start, stop, na_value)
-        good, negative, magnitude = optional, False, _NONE
-        if not missing:
-            start, stop = _strip(data, start, stop)
-            negative = start < stop and bool(data[start] == _MINUS)
-            start += int(negative)
-            while stop - start > 1 and data[start] == 48:
-                start += 1
-            good = 0 < stop - start <= 19
-            while good and start < stop:
-                byte = int(data[start])
-                good = 48 <= byte <= 57
-                magnitude = magnitude * U(10) + U(byte & 15)
-                start += 1
-            good = good and bool(magnitude <= highest + U(int(negative)))
+    for row in range(rows):
+        number = packed[row]
+        value, good = default, optional and number == _EMPTY
+        if number >= 0:
+            value = float(number >> 6) / _SCALES[number & 31]
+            good = not narrow or np.float64(value).view(np.int64) & 0x1FFFFFFF != 0x10000000
+            if number & 32:
+                value = -value
         if not good:
-            hard[left] = row
-            left += 1
-        elif missing:
-            out[base + row] = default
-        elif negative and magnitude != _NONE:
-            out[base + row] = -int(np.int64(magnitude - _ONE)) - 1  # the lowest int has no positive twin
+            packed[row] = _ASIDE
+            count += 1
+        elif narrow:
+            floats[at + row] = value
         else:
-            out[base + row] = np.int64(magnitude)
-    return left
+            doubles[at + row] = value
+    return count
+
+
+@part
+def _to_ints(
+    packed: Ints, rows: int, optional: bool, default: int, narrow: bool, int32s: Int32s, int64s: Ints, at: int
+) -> int:
+    """Convert packed numbers; as `_to_floats`."""
+    highest = (1 << 31) - 1 if narrow else 1 << 62
+    count = 0
+    for row in range(rows):
+        number = packed[row]
+        value, good = default, optional and number == _EMPTY
+        if number >= 0:
+            value = number >> 6
+            good = number & 31 == 0 and value <= highest
+            if number & 32:
+                value = -value
+        if not good:
+            packed[row] = _ASIDE
+            count += 1
+        elif narrow:
+            int32s[at + row] = value
+        else:
+            int64s[at + row] = value
+    return count
 
 
 # --- text ---
 
 
-@kernel
-def _has_quote(data: Bytes, start: int, stop: int) -> bool:
-    for at in range(start, stop, BLOCK):
-        count = min(stop - at, BLOCK)
-        offset = min(at, len(data) - BLOCK)
-        if _find(data, offset, U(at - offset), _ALL >> U(BLOCK - count), _QUOTE) != _NONE:
-            return True
-    return False
-
-
-@kernel
-def to_text(
+@part
+def _copy_text(
     data: Bytes,
     spans: Ints,
-    begin: int,
     rows: int,
-    width: int,
-    column: int,
-    quoting: bool,
-    na_value: Bytes,
-    optional: bool,
-    default: Bytes,
-    out: Bytes,
-    offsets: npt.NDArray[np.int32],
-    base: int,
-    hard: Ints,
-) -> tuple[int, int, bool]:
-    """Copy rows ``begin … rows - 1`` of a column out, without the quotes.
+    rules: Ints,
+    columns: Table,
+    c: int,
+    constants: Bytes,
+    text: Bytes,
+    offsets: Int32s,
+    at: int,
+    packed: Ints,
+) -> int:
+    """Copy the fields of column `c` out, without the quotes; row 0 begins at ``offsets[at]``.
 
-    Row i comes to ``out[offsets[base + i]:offsets[base + i + 1]]``; ``offsets[base + begin]`` is given.
-    Missing are fields that are empty or equal `na_value`; if `optional` they become `default`, else
-    they are empty, and `hard` receives the rows.
+    Missing fields become the default; if there is none they are empty, and set aside.
 
     Returns:
-        The row that `out` has no room for, or `rows`; the number of hard rows; and whether there may be
-        bytes that are not ASCII.
+        How many rows are set aside: `packed` is `_ASIDE` there. -1 if there is no room for all rows.
     """
-    used = np.int64(offsets[base + begin])
-    seen = _NONE
-    count = 0
-    for row in range(begin, rows):
-        span = spans[row * width + column]
+    width, quoting, field, begin = rules[WIDTH], rules[QUOTING] != 0, columns[c, FIELD], columns[c, BEGIN]
+    default, size = columns[c, DEFAULT], columns[c, SIZE]
+    used = begin + np.int64(offsets[at])
+    seen, count = _NONE, 0
+    for row in range(rows):
+        span = spans[row * width + field]
         start, stop = span >> 32, span & 0xFFFFFFFF
-        if used + (stop - start) + len(default) + 8 > len(out):
-            return row, count, (seen & _EACH_80) != _NONE
+        needed = used + (stop - start) + size + 8
+        if needed > columns[c, END]:
+            columns[c, WANTED] = needed - begin
+            return -1
+        packed[row] = 0
         first = used
         doubled = False
         if quoting and start < stop and data[start] == _QUOTE:
             start, stop = start + 1, stop - 1
-            doubled = _has_quote(data, start, stop)
-        if doubled:
+            for k in range(start, stop):
+                doubled |= data[k] == _QUOTE
+        if doubled or stop + 7 > len(data):
             k = start
             while k < stop:
-                out[used] = data[k]
+                text[used] = data[k]
                 seen |= U(data[k])
                 used += 1
-                k += 2 if data[k] == _QUOTE else 1
-        elif stop + 7 <= len(data):
-            for k in range(start, stop, 8):
-                eight = word(data, k)
-                seen |= eight
-                put_word(out, used + (k - start), eight)
-            used += stop - start
+                k += 2 if doubled and data[k] == _QUOTE else 1
         else:
-            for k in range(start, stop):
-                out[used] = data[k]
-                seen |= U(data[k])
-                used += 1
-        if _is_missing(out, first, used, na_value):
+            for k in range(start, stop, 8):
+                eight = _word(data, k)
+                seen |= eight
+                put_word(text, used + (k - start), eight)
+            used += stop - start
+        if _is_missing(text, first, used, constants, rules[NA_TEXT]):
             used = first
-            if optional:
-                for k in range(len(default)):
-                    out[used] = default[k]
+            if columns[c, OPTIONAL]:
+                for k in range(default, default + size):
+                    text[used] = constants[k]
                     used += 1
             else:
-                hard[count] = row
+                packed[row] = _ASIDE
                 count += 1
-        offsets[base + row + 1] = used
-    return rows, count, (seen & _EACH_80) != _NONE
+        offsets[at + row + 1] = used - begin
+    if seen & _EACH_80 != _NONE:
+        columns[c, EXOTIC] = 1
+    return count
+
+
+# --- all together ---
+
+
+@_inlined
+def _convert(
+    data: Bytes,
+    rules: Ints,
+    constants: Bytes,
+    columns: Table,
+    spans: Ints,
+    packed: Ints,
+    floats: Floats,
+    doubles: Doubles,
+    int32s: Int32s,
+    int64s: Ints,
+    text: Bytes,
+    aside: Table,
+    rows: int,
+    done: int,
+    count: int,
+) -> int:
+    """Convert a step of `rows` rows, which come behind the first `done`; the rest is as in `parse_lines`.
+
+    Returns:
+        Number of fields that were set aside, the `count` of earlier steps included; -1 if there is no
+        room in `text`.
+    """
+    for c in range(len(columns)):
+        kind, field, at = columns[c, KIND], columns[c, FIELD], columns[c, PLACE] + done
+        optional, default = columns[c, OPTIONAL] != 0, columns[c, DEFAULT]
+        if kind == TEXT:
+            left = _copy_text(data, spans, rows, rules, columns, c, constants, text, int32s, at, packed)
+        else:
+            _read_numbers(data, spans, field, rows, rules, constants, packed)
+            if kind <= FLOAT64:
+                number = np.int64(default).view(np.float64)
+                left = _to_floats(packed, rows, optional, number, kind == FLOAT32, floats, doubles, at)
+            else:
+                left = _to_ints(packed, rows, optional, default, kind == INT32, int32s, int64s, at)
+        if left < 0:
+            return -1
+        if left > 0:
+            for row in range(rows):
+                if packed[row] == _ASIDE:
+                    aside[count, 0], aside[count, 1] = c, done + row
+                    aside[count, 2] = spans[row * rules[WIDTH] + field]
+                    count += 1
+    return count
+
+
+@_inlined
+def _worth_a_look(columns: Table, count: int) -> bool:
+    """Tell whether there is something for Python to look at: fields set aside, or text that is not ASCII."""
+    for c in range(len(columns)):
+        count += columns[c, EXOTIC]
+    return count > 0
+
+
+@kernel
+def parse_lines(
+    data: Bytes,
+    starts: Ints,
+    stops: Ints,
+    origin: int,
+    ready: bool,
+    done: int,
+    pause: int,
+    rules: Ints,
+    constants: Bytes,
+    columns: Table,
+    spans: Ints,
+    packed: Ints,
+    floats: Floats,
+    doubles: Doubles,
+    int32s: Int32s,
+    int64s: Ints,
+    text: Bytes,
+    aside: Table,
+) -> tuple[int, int, int]:
+    """Parse records ``done …``, each one ``starts[i] … stops[i]`` of a buffer, to rows ``done …``.
+
+    Args:
+        data: That buffer from position `origin` on.
+        starts: int64 ``[n]``.
+        stops: int64 ``[n]``.
+        origin: See `data`.
+        ready: Whether `spans` has the fields of the first record already.
+        done: Records that are parsed.
+        pause: Once so many rows are done, stop after a step if something is worth a look.
+        rules: See `DELIMITER`.
+        constants: Text that is missing, and the default texts.
+        columns: See `KIND`.
+        spans: Room for the fields of a step, int64 ``[rows * width]``.
+        packed: Room for one field of a step, int64 ``[rows]``; its length is that of the longest step.
+        floats: One buffer for the columns, with room for n rows; here as float32.
+        doubles: The same as float64.
+        int32s: The same as int32. The offsets of text are there too, from the column's own beginning.
+        int64s: The same as int64.
+        text: Room for the bytes of all text columns.
+        aside: Receives (column, row, span) of the fields set aside, int64 ``[m, 3]``.
+
+    Returns:
+        Number of rows that are done, all counted; number of fields set aside; and `DONE`, `BAD` (see
+        `_scan_lines`), `FAR`, `FULL` or `LOOK`.
+    """
+    count, why = 0, STEP
+    while done < len(starts):
+        rows = min(len(packed), FIRST_ROWS + 8 * done, len(starts) - done)
+        if count + rows * len(columns) > len(aside):
+            return done, count, LOOK
+        if ready:
+            rows = 1
+        else:
+            rows, why = _scan_lines(data, starts, stops, done, done + rows, origin, rules, spans)
+        left = _convert(
+            data, rules, constants, columns, spans, packed, floats, doubles, int32s, int64s, text, aside,
+            rows, done, count,
+        )  # fmt: skip
+        if left < 0:
+            return done, count, FULL
+        done, count, ready = done + rows, left, False
+        if why != STEP:
+            return done, count, why
+        if done >= pause and _worth_a_look(columns, count):
+            return done, count, LOOK
+    return done, count, DONE
+
+
+@kernel
+def parse_stream(
+    data: Bytes,
+    records: Ints,
+    origin: int,
+    stop: int,
+    final: bool,
+    done: int,
+    pause: int,
+    rules: Ints,
+    constants: Bytes,
+    columns: Table,
+    spans: Ints,
+    packed: Ints,
+    floats: Floats,
+    doubles: Doubles,
+    int32s: Int32s,
+    int64s: Ints,
+    text: Bytes,
+    aside: Table,
+) -> tuple[int, int, int, bool]:
+    """Parse the complete records of a stream to rows ``done …``; ``records[done]`` begins one.
+
+    A record ends with LF, CRLF or CR outside quotes, and at `stop` of `data` if `final`. The int64 array
+    `records`, one longer than there is room for rows, receives where in the stream each record starts, and
+    at the end where the next one would. The other arguments are as in `parse_lines`.
+
+    Returns:
+        As `parse_lines`, and whether there may be quotes. With `BAD` the next record may be incomplete.
+    """
+    count, quoted = 0, False
+    while records[done] < origin + stop:
+        rows = min(len(packed), FIRST_ROWS + 8 * done, len(records) - 1 - done)
+        if count + rows * len(columns) > len(aside):
+            return done, count, LOOK, quoted
+        if rows == 0:
+            return done, count, FULL, quoted
+        rows, why, some = _scan_stream(
+            data, origin, stop, final, rules, spans, records[done : done + rows + 1]
+        )
+        left = _convert(
+            data, rules, constants, columns, spans, packed, floats, doubles, int32s, int64s, text, aside,
+            rows, done, count,
+        )  # fmt: skip
+        if left < 0:
+            return done, count, FULL, quoted
+        done, count, quoted = done + rows, left, quoted or some
+        if why != STEP:
+            return done, count, why, quoted
+        if done >= pause and _worth_a_look(columns, count):
+            return done, count, LOOK, quoted
+    return done, count, DONE, quoted

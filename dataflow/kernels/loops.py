@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import warnings
 from collections.abc import Callable
@@ -139,3 +140,64 @@ def compile_fold(
             _log.debug("%r cannot be compiled: %s", function, error)
             return None
     return cast("Callable[[tuple[Any, ...], Any], Any]", loop)
+
+
+ScanLoop = Callable[[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]], None]
+
+
+def _reader(several: bool) -> Any:
+    """Return a function that reads row i of columns: a tuple, or the only scalar."""
+    if several:
+        return numba.njit(lambda columns, i: _gather(columns, i))
+    return numba.njit(lambda columns, i: columns[0][i])
+
+
+def _writer(several: bool) -> Any:
+    """Return a function that writes row i of columns: a tuple, or the only scalar."""
+
+    def write_tuple(columns: Any, i: Any, values: Any) -> None:
+        _scatter(columns, i, values)
+
+    def write_scalar(columns: Any, i: Any, value: Any) -> None:
+        columns[0][i] = value
+
+    return numba.njit(write_tuple if several else write_scalar)
+
+
+@functools.lru_cache(maxsize=32)
+def compile_scan(
+    function: Callable[..., Any],
+    dtypes: tuple[tuple[np.dtype[Any], ...], ...],
+    several: tuple[bool, bool, bool],
+) -> ScanLoop | None:
+    """Compile ``(state, element) -> (state, output)`` and the loop over elements; None if Numba cannot.
+
+    The loop takes the state as columns of one row, which it changes, the elements' columns, and the
+    columns of results, which it fills.
+
+    Args:
+        function: Takes and returns scalars, or flat tuples of scalars.
+        dtypes: Those of the state, the elements and the results.
+        several: For each of the three, whether it is a tuple.
+    """
+    one = numba.njit(nogil=True, error_model="numpy")(function)
+    read_state, read_element = _reader(several[0]), _reader(several[1])
+    write_state, write_output = _writer(several[0]), _writer(several[2])
+
+    def run(carry: Any, columns: Any, results: Any) -> None:
+        for i in range(len(columns[0])):
+            state, output = one(read_state(carry, 0), read_element(columns, i))
+            write_state(carry, 0, state)
+            write_output(results, i, output)
+
+    carry = tuple(np.zeros(1, dtype) for dtype in dtypes[0])
+    empty = [tuple(np.empty(0, dtype) for dtype in part) for part in dtypes[1:]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbaWarning)
+        try:
+            loop = numba.njit(nogil=True)(run)
+            loop(carry, empty[0], empty[1])
+        except Exception as error:  # Numba refuses in many ways; each means: run it in Python
+            _log.debug("%r cannot be compiled: %s", function, error)
+            return None
+    return cast("ScanLoop", loop)

@@ -38,7 +38,10 @@ class DatasetFunction:
         return f"{name} [{'python' if self.template is None else 'traced'}]"
 
     def plan(self, block: Block, row: int) -> Node:
-        """Return the plan for one element.
+        """Return the plan for one element, with all random stages started anew.
+
+        Also those that the function found outside: so what an element gives depends on the element
+        alone, and no count has to be saved for a plan that is not open.
 
         Raises:
             UserFunctionError: The function raised.
@@ -47,7 +50,8 @@ class DatasetFunction:
         if self.template is not None:
             return bind(self.template, self.leaves, [as_value(value) for value in values])
         try:
-            return call_with_element(self.function, pack(self.input_spec, values))  # type: ignore[no-any-return]
+            plan: Node = call_with_element(self.function, pack(self.input_spec, values))
+            return bind(plan, (), ())
         except DataflowError:
             raise
         except Exception as error:

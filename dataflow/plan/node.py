@@ -16,6 +16,7 @@ from dataflow.expr.user_function import UserFunction
 from dataflow.options import UNKNOWN_CARDINALITY
 from dataflow.origin import user_line
 from dataflow.runtime.operator import Operator
+from dataflow.seeds import Epochs
 from dataflow.spec import Structure
 
 
@@ -28,11 +29,16 @@ class Traits:
             components that nobody reads can be left out below.
         order_free: With `same_elements`: each output element is one input element, and which one
             does not depend on the values. So a row-wise function may run before or after.
+        component_wise: The structure stays, and each component of an output element is made of that
+            same component of input elements alone; how many elements come, and where they are cut, does
+            not depend on components of fixed shape. So components of fixed shape that nobody reads can
+            be left out below.
         reopens: Its input may be started more than once by one iterator.
     """
 
     same_elements: bool = False
     order_free: bool = False
+    component_wise: bool = False
     reopens: bool = False
 
 
@@ -149,6 +155,15 @@ def describe_value(value: Any, items: int = 4) -> str:
 def walk(node: Node) -> list[Node]:
     """Return all nodes of the plan, inputs before the stages that read them."""
     return [inner for child in node.inputs for inner in walk(child)] + [node]
+
+
+def epochs_of(node: Node) -> list[Epochs]:
+    """Return the counters of all random stages of the plan, in the order of `walk`.
+
+    For stages that close an input: its counters outlive its position.
+    """
+    values = (value for inner in walk(node) for value in inner.settings().values())
+    return [value for value in values if isinstance(value, Epochs)]
 
 
 def bind_value(value: Any, leaves: Sequence[Tensor], values: Sequence[Any]) -> Any:

@@ -21,15 +21,16 @@ from dataflow.transforms.map import Map
 def prune_columns(node: Node, options: Options) -> Node | None:
     """Below a traced map, let the scan skip the columns that neither it nor a filter on the way uses.
 
-    Right because the stages on the way hand elements on as they are (trait ``same_elements``), and the
-    map drops the unused columns anyway.
+    Right because the stages on the way hand elements on as they are (trait ``same_elements``) or keep
+    components apart (``component_wise``: only columns of fixed shape are left out, as those of other
+    shapes may be refused there), and the map drops the unused columns anyway.
     """
     if not isinstance(node, Map) or node.function.graph is None:
         return None
     used = set(node.function.graph.used_parameters)
     way: list[Node] = []
     source = node.input
-    while source.traits.same_elements and len(source.inputs) == 1:
+    while (source.traits.same_elements or source.traits.component_wise) and len(source.inputs) == 1:
         if isinstance(source, Filter):
             if source.predicate.graph is None:
                 return None
@@ -38,6 +39,10 @@ def prune_columns(node: Node, options: Options) -> Node | None:
         source = source.inputs[0]
     if not isinstance(source, ParquetRows) or len(used) == len(source.columns) or not used:
         return None
+    if any(stage.traits.component_wise for stage in way):
+        used |= {i for i, spec in enumerate(flatten(source.element_spec)) if None in spec.shape}
+        if len(used) == len(source.columns):
+            return None
     kept = sorted(used)
     below: Node = source.with_columns(kept)
     for stage in reversed(way):

@@ -26,7 +26,7 @@ class _Piece:
     before: State
     after: State
     block: Block | None = None
-    error: DataflowError | None = None
+    error: Exception | None = None
     future: Future[Block] | None = None
 
 
@@ -42,7 +42,7 @@ class ApplyOperator(Operator):
     def __init__(self, node: Node, function: UserFunction, workers: int, input_operator: Operator) -> None:
         super().__init__(node, input_operator)
         self.function = function
-        self.workers = workers
+        self.workers = 1 if function.tier == "python" else max(workers, 1)  # Python code may need its order
 
     @abstractmethod
     def combine(self, block: Block, result: Block) -> Block:
@@ -88,15 +88,17 @@ class ApplyOperator(Operator):
         return None
 
     def _next_piece(self) -> _Piece | None:
-        if self.workers <= 1:
-            return self._pieces.popleft() if self._pieces or self._read() else None
+        while len(self._pieces) <= (self.workers if self.workers > 1 else 0) and self._read():
+            if self.workers > 1:
+                self._submit()
+        return self._pieces.popleft() if self._pieces else None
+
+    def _submit(self) -> None:
         if self._pool is None:
             self._pool = Workers(self.workers)
-        while len(self._pieces) <= self.workers and self._read():
-            for piece in self._pieces:
-                if piece.block is not None and piece.future is None:
-                    piece.future = self._pool.submit(self._run, piece.block)
-        return self._pieces.popleft() if self._pieces else None
+        for piece in self._pieces:
+            if piece.block is not None and piece.future is None:
+                piece.future = self._pool.submit(self._run, piece.block)
 
     def _read(self) -> bool:
         """Queue the pieces of the next input block; False at the end."""
@@ -105,7 +107,7 @@ class ApplyOperator(Operator):
         before = self.input.state()
         try:
             block = self.input.peek()
-        except DataflowError as error:
+        except Exception as error:  # of any kind: good rows before it are due first
             self._pieces.append(_Piece(before, self.input.state(), error=error))
             return True
         if block is None:
@@ -151,8 +153,12 @@ class ApplyOperator(Operator):
                 hint="a traced function must depend on its arguments alone",
             )
         if self.function.tier != "python":
+            self.release()
+            for piece in self._pieces:
+                if piece.future is not None and piece.future.cancelled():
+                    piece.future = None
             self.function = self.function.in_python()
-            self._rows = 1
+            self.workers = self._rows = 1
 
 
 def _parts(piece: _Piece, block: Block, row: int | None) -> list[_Piece]:

@@ -95,7 +95,8 @@ class Lookback:
                 continue
             if block is None or self.read > read:
                 raise StateError(
-                    f"the input has other elements than when the position was saved: {self.read} instead of {read}",
+                    "the input has other elements than when the position was saved: "
+                    f"{self.read} instead of {read}",
                     hint="resume on the same data",
                 )
             yield self.read - block.length, block

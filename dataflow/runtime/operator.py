@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Protocol, TypeAlias
@@ -172,6 +173,9 @@ class Cursor:
         """Open the operator anew or at the position of the state."""
         if state is not None and state.keys() != {"skip", "state"}:
             raise StateError(f"a saved position has 'skip' and 'state', and this one {sorted(state)}")
+        if state is None and self._skip:  # resumed where the stage above ended, so nobody has read since
+            with contextlib.suppress(DataflowError):
+                self.peek()  # stages below count their starts by what is read
         self._block, self._offset, self._skip = None, 0, 0
         if state is None:
             self.operator.open(context, None)
@@ -244,7 +248,7 @@ class Cursor:
 
     def close(self) -> None:
         """Close the operator and forget the current block."""
-        self._block = None
+        self._block, self._skip = None, 0
         self.operator.close()
 
 

@@ -6,16 +6,22 @@ import atexit
 import contextlib
 import queue
 import threading
+import time
+import warnings
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
+
+from dataflow.errors import FailedPreconditionError
 
 __all__ = ["Background", "Future", "Workers", "close_aside", "running"]
 
 T = TypeVar("T")
 
 _PREFIX = "dataflow-"
+PATIENCE_SECONDS = 10.0
+"""How long a step that is running is waited for when its consumer stops."""
 _running: weakref.WeakSet[Background[Any]] = weakref.WeakSet()
 
 
@@ -31,6 +37,7 @@ class Background(Generic[T]):
         self._step = step
         self._items: queue.Queue[T] = queue.Queue(capacity)
         self._stopped = threading.Event()
+        self._given_up = False
         self._thread = threading.Thread(target=self._run, name=f"{_PREFIX}prefetch", daemon=True)
         _running.add(self)
         self._thread.start()
@@ -47,16 +54,41 @@ class Background(Generic[T]):
                     continue
 
     def get(self) -> T:
-        """Wait for the next item."""
-        return self._items.get()
+        """Wait for the next item.
 
-    def stop(self) -> None:
-        """Stop after the step that is running, and wait for it."""
+        Raises:
+            FailedPreconditionError: Another thread called `stop` meanwhile.
+        """
+        while True:
+            try:
+                return self._items.get(timeout=0.1)
+            except queue.Empty:
+                if self._stopped.is_set():
+                    raise FailedPreconditionError(
+                        "the iterator was closed while an element was waited for",
+                        hint="close it in the thread that reads, or let that one end first",
+                    ) from None
+
+    def stop(self, patience: float | None = None) -> bool:
+        """Stop after the step that is running, and wait for it, `PATIENCE_SECONDS` unless told.
+
+        A step that takes longer, such as a generator that waits for ever, is left behind with a warning:
+        then the result is False, and what the step uses must not be used again.
+        """
         self._stopped.set()
         with contextlib.suppress(queue.Empty):  # makes room, so that a thread that waits for it goes on
             while True:
                 self._items.get_nowait()
-        self._thread.join()
+        limit = PATIENCE_SECONDS if patience is None else patience
+        self._thread.join(0 if self._given_up else limit)
+        if self._thread.is_alive() and not self._given_up:
+            self._given_up = True
+            warnings.warn(
+                f"a read-ahead thread waits for its input since {limit:.0f} seconds, and is left behind",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return not self._thread.is_alive()
 
 
 def close_aside(close: Callable[[], None]) -> None:
@@ -78,8 +110,9 @@ def running() -> list[str]:
 @atexit.register
 def _stop_all() -> None:
     """Let no thread run into the interpreter's shutdown."""
+    deadline = time.monotonic() + PATIENCE_SECONDS  # for all together; they are daemons
     for background in list(_running):
-        background.stop()
+        background.stop(max(0.0, deadline - time.monotonic()))
 
 
 class Workers:

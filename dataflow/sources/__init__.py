@@ -7,6 +7,7 @@ from types import ModuleType
 from dataflow.sources import (
     counter,
     csv,
+    draws,
     from_list,
     generator,
     list_files,
@@ -18,5 +19,5 @@ from dataflow.sources import (
 )
 
 SOURCES: tuple[ModuleType, ...] = (
-    counter, csv, from_list, generator, list_files, parquet, random, range, tensors, text,
+    counter, csv, draws, from_list, generator, list_files, parquet, random, range, tensors, text,
 )  # fmt: skip

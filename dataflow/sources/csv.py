@@ -218,11 +218,17 @@ EXAMPLES = ()
 
 
 def file_examples(directory: str) -> list[Node]:
-    """Write files and return nodes that read them: with and without header, quotes with line ends, gzip."""
+    """Write files and return nodes that read them.
+
+    With and without header, quotes with line ends, gzip; bad records, a missing file.
+    """
     plain = files.write_example(directory, "a.csv", b'1,x,0.5\n2,"y\n,y",\n3,,2.5')
     header = files.write_example(directory, "b.csv", b"id,fare\n7,1.5\n8,\n")
     packed = files.write_example(directory, "c.csv.gz", b"id,fare\n9,2.5\n", "gzip")
+    bad = files.write_example(directory, "d.csv", b"1,x\ny,x\n2\n3,x,4\n4,\xff\n5,x\n,x\n6,x\n")
+    missing = files.join(directory, "missing.csv")
     return [
+        csv_node([bad, missing, bad], [int, "none"]),
         csv_node(plain, [0, "none", -1.0]),
         csv_node([header, packed], [int, 0.0], header=True),
         csv_node([header, packed], {"fare": 0.0}, header=True),

@@ -45,13 +45,21 @@ class FromGeneratorOperator(Operator):
     """Collects elements for at most two milliseconds, so that a slow generator is not run ahead of."""
 
     node: FromGenerator
+    iterator: Iterator[Any] | None = None
+
+    def release(self) -> None:
+        """Close the generator, so that its `finally` runs."""
+        iterator, self.iterator = self.iterator, None
+        try:
+            getattr(iterator, "close", lambda: None)()
+        except Exception as error:  # of its `finally`, or because it runs now, in a thread that was given up
+            _log.warning("closing the generator raised %s: %s", type(error).__name__, error)
 
     def start(self, own: State | None) -> None:
         """Call the generator anew; after a resume, it yields again what was delivered before."""
         self.taken = 0  # elements and errors that have come
         self.again = 0 if own is None else own["taken"]
         self.rows = 1
-        self.iterator: Iterator[Any] | None = None
         self.error: DataflowError | None = None
 
     def produce(self) -> Block | None:

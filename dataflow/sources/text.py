@@ -175,8 +175,22 @@ EXAMPLES = ()
 
 
 def file_examples(directory: str) -> list[Node]:
-    """Write files and return nodes that read them: line ends of all kinds, an empty file, compression."""
+    """Write files and return nodes that read them.
+
+    Line ends of all kinds, an empty file, compression; lines that are no UTF-8, a truncated file, a
+    missing one.
+    """
     plain = files.write_example(directory, "a.txt", b"one\r\ntwo\n\nfo\rur\n")
     empty = files.write_example(directory, "b.txt", b"")
     packed = files.write_example(directory, "c.txt.gz", b"five\nsix", "gzip")
-    return [TextLines((plain, empty, packed)), TextLines((packed,))]
+    foreign = files.write_example(directory, "d.txt", b"ab\n\xff\ncd\n\xfe\xff\n")
+    cut = files.join(directory, "e.txt.gz")
+    with files.atomic_writer(cut) as file:
+        file.write(files.read_bytes(packed)[:-6])
+    missing = files.join(directory, "missing.txt")
+    return [
+        TextLines((plain, empty, packed)),
+        TextLines((packed,)),
+        TextLines((foreign, plain)),
+        TextLines((plain, cut, missing, empty, packed)),
+    ]

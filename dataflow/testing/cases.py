@@ -23,6 +23,7 @@ from dataflow.transforms import TRANSFORMS
 from dataflow.transforms.batch import Batch
 from dataflow.transforms.map import Map
 from dataflow.transforms.prefetch import Prefetch
+from dataflow.transforms.shuffle import Shuffle
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +50,10 @@ INPUTS: dict[str, Make] = {
         lambda: ([float(i)] * (i % 3) for i in range(8)), TensorSpec((None,), np.float32)
     ),
     "threaded": lambda: Prefetch(Range(0, 12)),
+    "shuffled": lambda: Shuffle(Range(0, 10), 4, (87654321, 5)),
     "failing": _failing,
 }
-"""What transforms are tried on: scalars, text, nested and ragged elements, threads, and errors."""
+"""What transforms are tried on: scalars, text, nested and ragged elements, threads, epochs, and errors."""
 
 
 def _fits(make: Make) -> bool:

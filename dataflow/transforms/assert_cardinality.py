@@ -67,7 +67,9 @@ class AssertCardinalityOperator(Operator):
 
     def _wrong(self, how: str) -> FailedPreconditionError:
         self.failed = True
-        expected = "no end" if self.node.expected == INFINITE_CARDINALITY else f"{self.node.expected} elements"
+        expected = (
+            "no end" if self.node.expected == INFINITE_CARDINALITY else f"{self.node.expected} elements"
+        )
         return FailedPreconditionError(
             f"assert_cardinality expects {expected}, and the dataset has {how} {self.counted}",
             hint="give the number of elements that there are, or UNKNOWN_CARDINALITY",

@@ -6,7 +6,7 @@ import dataclasses
 
 from dataflow.block import Block, Column, Ragged
 from dataflow.errors import InvalidArgumentError
-from dataflow.plan.node import Node
+from dataflow.plan.node import Node, Traits
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Structure, TensorSpec, component_names, map_structure
 
@@ -15,6 +15,7 @@ from dataflow.spec import Structure, TensorSpec, component_names, map_structure
 class Batch(Node):
     """Groups of `batch_size` elements; the last one may be smaller unless `drop_remainder`."""
 
+    traits = Traits(component_wise=True)
     input: Node
     batch_size: int
     drop_remainder: bool = False

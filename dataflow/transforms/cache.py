@@ -7,11 +7,12 @@ import logging
 from collections.abc import Iterator
 
 from dataflow.block import Block
-from dataflow.errors import AlreadyExistsError, DataflowError, StateError
+from dataflow.errors import AlreadyExistsError, DataflowError, InvalidArgumentError, StateError
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Structure
 from dataflow.storage import block_file
+from dataflow.storage.files import is_url
 
 _log = logging.getLogger("dataflow")
 
@@ -43,7 +44,12 @@ class Cache(Node):
     """Fingerprint of the input as it was written: rewrites do not make it another pipeline."""
 
     def check(self) -> None:
-        """Note which pipeline is cached."""
+        """Note which pipeline is cached; refuse URLs."""
+        if is_url(self.filename):
+            raise InvalidArgumentError(
+                f"cache writes to a local file, not to {self.filename}",
+                hint="give a local path, or '' to keep the elements in memory",
+            )
         if self.pipeline is None:
             object.__setattr__(self, "pipeline", self.input.fingerprint)
 
@@ -85,6 +91,7 @@ class CacheOperator(Operator):
         self.delivered = 0
         self.failed = 0  # errors that the input raised
         self.ended = False
+        self.completed = False  # whether this pass has been kept: the file may be gone since
         self.rest: Block | None = None
         self.origin = self.input.state()
         self.kept = self._open_kept(resuming=own is not None)
@@ -173,12 +180,14 @@ class CacheOperator(Operator):
         self.writer.write(block)
 
     def _complete(self) -> None:
+        if self.completed:
+            return
+        self.completed = True
         if self.node.filename:
-            if self.writer is None and not block_file.exists(self.node.path):
+            if self.writer is None:  # the pass was empty
                 self.writer = block_file.Writer(self.node.path, self.node.pipeline)
-            if self.writer is not None:
-                self.writer.finish()
-                self.writer = None
+            self.writer.finish()
+            self.writer = None
         elif self.node.memory.blocks is None:
             self.node.memory.blocks, self.node.memory.origin = self.filling, self.origin
         self.filling = []

@@ -7,8 +7,9 @@ import dataclasses
 from dataflow.block import Block
 from dataflow.errors import SpecError
 from dataflow.options import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY
-from dataflow.plan.node import Node
+from dataflow.plan.node import Node, epochs_of
 from dataflow.runtime.operator import Operator, State
+from dataflow.seeds import Epochs
 from dataflow.spec import Structure, common_spec, map_structure
 
 
@@ -45,9 +46,17 @@ class ConcatenateOperator(Operator):
     node: Concatenate
 
     def start_inputs(self, states: list[State | None]) -> None:
-        """Open the input that the position is in."""
-        self.current = 1 if len(states) > 1 and states[1] is not None else 0
+        """Open the input that the position is in; of the other, only the epochs go on."""
+        closed = [state is None or "epochs" in state for state in states]
+        self.current = 0 if closed[1] else 1
+        other = states[1 - self.current]
+        if other is not None:
+            for epochs, upcoming in zip(self._epochs(1 - self.current), other["epochs"], strict=False):
+                epochs.upcoming = upcoming
         self.inputs[self.current].open(self.context, states[self.current])
+
+    def _epochs(self, number: int) -> list[Epochs]:
+        return epochs_of(self.node.inputs[number])
 
     def start(self, own: State | None) -> None:
         """Everything is set by the inputs."""
@@ -62,8 +71,13 @@ class ConcatenateOperator(Operator):
         return block
 
     def input_states(self) -> list[State | None]:
-        """The position in the current input; None for the other."""
-        return [c.state() if i == self.current else None for i, c in enumerate(self.inputs)]
+        """The position in the current input; of the other, which is closed, how often it was shuffled."""
+        return [
+            cursor.state()
+            if i == self.current
+            else {"epochs": [epochs.upcoming for epochs in self._epochs(i)]}
+            for i, cursor in enumerate(self.inputs)
+        ]
 
 
 EXAMPLES = (lambda source: Concatenate(source, source),)

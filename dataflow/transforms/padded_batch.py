@@ -117,10 +117,7 @@ def _pad(column: Column, fixed: Shape, fill: Any, name: str) -> Dense:
     Raises:
         DataLossError: An element is larger than a fixed size.
     """
-    if isinstance(column, Ragged):
-        shapes = column.shapes
-    else:
-        shapes = np.array([column.shape[1:]], np.int64)
+    shapes = column.shapes if isinstance(column, Ragged) else np.array([column.shape[1:]], np.int64)
     largest = shapes.max(axis=0)
     target = tuple(int(n) if want is None else want for n, want in zip(largest, fixed, strict=True))
     if any(n > want for n, want in zip(largest, target, strict=True)):
@@ -216,12 +213,16 @@ def _padding_value(value: Any, spec: TensorSpec, name: str) -> Any:
         value = (b"" if spec.dtype == BINARY else "") if is_text(spec.dtype) else np.zeros((), spec.dtype)[()]
     given = spec_of_value(value)
     if given.rank:
-        raise InvalidArgumentError(f"the padding value of component {name or 0} must be a scalar, not {value!r}")
+        raise InvalidArgumentError(
+            f"the padding value of component {name or 0} must be a scalar, not {value!r}"
+        )
     weak = isinstance(value, int | float) and not isinstance(value, bool | np.generic)
     fits = given.dtype == spec.dtype
     if weak and not fits:
         fits = spec.dtype.kind == "f" or (spec.dtype.kind in "iu" and isinstance(value, int))
-        fits = fits and (spec.dtype.kind == "f" or np.iinfo(spec.dtype).min <= value <= np.iinfo(spec.dtype).max)
+        fits = fits and (
+            spec.dtype.kind == "f" or np.iinfo(spec.dtype).min <= value <= np.iinfo(spec.dtype).max
+        )
     if not fits:
         raise SpecError(
             f"the padding value {value!r} is a {dtype_name(given.dtype)}, and component {name or 0} "
@@ -232,10 +233,20 @@ def _padding_value(value: Any, spec: TensorSpec, name: str) -> Any:
 
 def _example(batch_size: int, shape: Any = None, drop_remainder: bool = False) -> Any:
     def example(source: Node) -> Node:
-        shapes = None if shape is None else pack(source.element_spec, [list(shape)] * len(flatten(source.element_spec)))
+        shapes = (
+            None
+            if shape is None
+            else pack(source.element_spec, [list(shape)] * len(flatten(source.element_spec)))
+        )
         return padded_batch_node(source, batch_size, shapes, None, drop_remainder)
 
     return example
 
 
-EXAMPLES = (_example(3), _example(4, drop_remainder=True), _example(1000), _example(2, (1,)), _example(2, (5,)))
+EXAMPLES = (
+    _example(3),
+    _example(4, drop_remainder=True),
+    _example(1000),
+    _example(2, (1,)),
+    _example(2, (5,)),
+)

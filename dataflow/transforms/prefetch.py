@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from dataflow.block import Block
-from dataflow.errors import InvalidArgumentError
+from dataflow.errors import FailedPreconditionError, InvalidArgumentError
 from dataflow.options import AUTOTUNE
 from dataflow.plan.node import Node, Traits
 from dataflow.runtime.operator import Operator, State
@@ -65,10 +65,18 @@ class PrefetchOperator(Operator):
         self.ended = False
 
     def release(self) -> None:
-        """Stop the thread."""
-        if self.background is not None:
-            self.background.stop()
+        """Stop the thread; one that does not end stays noted, for it still uses the input."""
+        if self.background is not None and self.background.stop():
             self.background = None
+
+    def start_inputs(self, states: list[State | None]) -> None:
+        """Open the input, unless a thread is still in it."""
+        if self.background is not None:
+            raise FailedPreconditionError(
+                "the thread of an earlier read still waits for its input",
+                hint="make a new iterator instead of using a closed one again",
+            )
+        super().start_inputs(states)
 
     def produce(self) -> Block | None:
         """Return the next block that the thread has made."""

@@ -8,7 +8,7 @@ from collections import deque
 from dataflow.block import Block, Dense, Ragged
 from dataflow.errors import DataflowError, InvalidArgumentError, SpecError
 from dataflow.options import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY
-from dataflow.plan.node import Node
+from dataflow.plan.node import Node, Traits
 from dataflow.runtime.operator import Operator, State, forward
 from dataflow.spec import Structure, TensorSpec, component_names, flatten, map_structure
 from dataflow.transforms.batch import Batch
@@ -18,6 +18,7 @@ from dataflow.transforms.batch import Batch
 class Unbatch(Node):
     """Each row of each element as an element of its own."""
 
+    traits = Traits(component_wise=True)
     input: Node
 
     def check(self) -> None:

@@ -10,8 +10,10 @@ import pytest
 
 from dataflow import kernels
 from dataflow.block import Strings
+from dataflow.csv.split import split_stream
 from dataflow.csv_format import CsvColumn, CsvError, csv_format
 from dataflow.errors import InvalidArgumentError
+from dataflow.kernels.jit import ENABLED
 from dataflow.spec import BINARY, STRING
 from tests.reference import csv_reference as reference
 
@@ -278,10 +280,10 @@ def test_formats_are_values():
 def jit(request, monkeypatch):
     """Run the test with compiled kernels and with the same functions as plain Python."""
     if request.param == "plain":
-        module = kernels.csv
-        for name, function in inspect.getmembers(module):
-            if hasattr(function, "py_func"):
-                monkeypatch.setattr(module, name, function.py_func)
+        for module in (kernels.csv, kernels.csv_numbers):
+            for name, function in inspect.getmembers(module):
+                if hasattr(function, "py_func"):
+                    monkeypatch.setattr(module, name, function.py_func)
     with np.errstate(over="ignore"):  # integers wrap on purpose
         yield request.param
 
@@ -513,6 +515,77 @@ def test_long_fields_and_many_rows_cross_blocks_and_steps(jit):
     assert columns[2].values.to_pylist() == [text or "default" for text in texts]
 
 
+def count_calls(monkeypatch, name):
+    """Return a list that grows by one with each call of a kernel."""
+    calls, kernel = [], getattr(kernels.csv, name)
+    monkeypatch.setattr(kernels.csv, name, lambda *args: calls.append(name) or kernel(*args))
+    return calls
+
+
+def test_a_block_is_one_kernel_call(monkeypatch):
+    fmt = csv_format([[0.0], [0], TEXT_REQUIRED, [""]])
+    data = "".join(f"{i / 8},{i},key {i % 1000},\n" for i in range(20000)).encode()
+    stops = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
+    starts = np.append(0, stops[:-1] + 1)
+    first = fmt.parse_stream(data)
+    for name, parse in (
+        ("parse_stream", lambda: fmt.parse_stream(data)),
+        ("parse_lines", lambda: fmt.parse_records(data, starts, stops)),
+    ):
+        calls = count_calls(monkeypatch, name)
+        chunk = parse()
+        assert len(calls) == 1
+        assert values(chunk.columns) == values(first.columns)
+
+
+def test_fields_that_are_set_aside_cost_few_calls(monkeypatch):
+    calls = count_calls(monkeypatch, "parse_stream")
+    numbers = np.random.default_rng(0).standard_normal(20000)
+    data = "".join(f"{x!r},é\n" for x in numbers.tolist()).encode()
+    columns = csv_format([np.array([], np.float64), [""]]).parse_stream(data).columns
+    assert columns[0].tolist() == numbers.tolist()
+    assert len(calls) < 10
+
+
+def test_buffers_grow_when_records_get_longer_or_shorter(jit):
+    rng = random.Random(4)
+    fmt = csv_format([[""], [0], [""]])
+    for sizes in ([1, 2000], [2000, 1], [0, 0], [1, 50, 3, 0]):
+        count = 3000 if jit == "jitted" and ENABLED else 30
+        texts = ["z" * rng.choice([n, n, n + 1]) for n in sizes for _ in range(count)]
+        data = "".join(f"{text},{i},{text[::2]}\n" for i, text in enumerate(texts)).encode()
+        columns = fmt.parse_stream(data).columns
+        assert columns[0].values.to_pylist() == texts
+        assert columns[1].tolist() == list(range(len(texts)))
+        assert columns[2].values.to_pylist() == [text[::2] for text in texts]
+
+
+@pytest.mark.parametrize("at", [0, 255, 256, 3000, 15000])
+def test_a_bad_field_is_found_in_any_step(jit, at):
+    rows, at = (16000, at) if jit == "jitted" and ENABLED else (600, min(at, 500))
+    good = b"1,2.00000000000000000000000001,\xc3\xa9\n"
+    fmt = csv_format([[0], FLOAT_REQUIRED, TEXT_REQUIRED])
+    for bad, column in ((b"1x,1,a\n", "0"), (b"1,,a\n", "1"), (b"1,1,\xff\n", "2"), (b"1,1,\n", "2")):
+        chunk = fmt.parse_stream(good * at + bad + b"1,?,\xff\n" + good * (rows - at))
+        assert (chunk.length, chunk.error.record, chunk.error.column) == (at, at, column)
+        assert chunk.columns[2].values.to_pylist() == ["é"] * at
+        assert chunk.resume == at * len(good) + len(bad)
+
+
+def test_many_fields_set_aside_are_handed_over_in_parts():
+    hexadecimal = csv_format([[0.0]] * 100).parse_stream((b",".join([b"0x10"] * 100) + b"\n") * 1500)
+    assert all((column == 16.0).all() and len(column) == 1500 for column in hexadecimal.columns)
+
+
+def test_read_only_positions_do_not_compile_anew():
+    fmt, (starts, stops) = csv_format([[0]]), np.array([[0, 2], [1, 3]])
+    fmt.parse_records(b"1;2", starts, stops)
+    before = list(getattr(kernels.csv.parse_lines, "signatures", []))
+    starts.flags.writeable = stops.flags.writeable = False
+    assert fmt.parse_records(b"1;2", starts, stops).columns[0].tolist() == [1, 2]
+    assert getattr(kernels.csv.parse_lines, "signatures", []) == before
+
+
 def test_the_exact_rules_in_python_agree_with_the_kernels():
     rng = random.Random(3)
     fmt = csv_format([[""]] * 2)
@@ -522,7 +595,8 @@ def test_the_exact_rules_in_python_agree_with_the_kernels():
             continue
         data = np.frombuffer(text, np.uint8)
         final = rng.random() < 0.5
-        split, chunk = fmt._split_stream(data, 0, len(text), final), fmt.parse_stream(text, 0, final)
+        split = split_stream(data, 0, len(text), final, delimiter=",", quoting=True)
+        chunk = fmt.parse_stream(text, 0, final)
         assert (split is None) == (chunk.length == 0 and chunk.error is None)
         if split is not None:
             assert (chunk.length > 0) == (split.problem is None and len(split.spans) == 2)

@@ -72,3 +72,25 @@ def test_columns_are_pruned_through_filters_and_order_but_not_through_a_cache(tm
 def test_an_unknown_stage_is_refused():
     with pytest.raises(df.InvalidArgumentError, match="stage must be one of"):
         Dataset.range(3).explain("final")
+
+
+def test_columns_are_pruned_through_batch_and_unbatch(tmp_path):
+    path = str(tmp_path / "x.parquet")
+    pq.write_table(pa.table({name: list(range(7)) for name in "abc"}), path, row_group_size=3)
+    batches = ParquetDataset(path).filter(lambda row: row["b"] > 1).batch(2)
+    for dataset in (
+        batches.map(lambda row: row["c"]),
+        batches.batch(2).unbatch().map(lambda row: row["c"] * 2),
+    ):
+        assert "columns=('b', 'c')" in explained(dataset)[-1]
+        plain = dataset.with_options(Options(rewrites=False))
+        assert [b.tolist() for b in dataset] == [b.tolist() for b in plain]
+
+
+def test_columns_that_batch_may_refuse_are_read_all_the_same(tmp_path):
+    path = str(tmp_path / "x.parquet")
+    pq.write_table(pa.table({"a": [1, 2], "b": [[1], [1, 2]], "c": [5, 6]}), path)
+    dataset = ParquetDataset(path).batch(2).map(lambda row: row["a"])
+    assert "columns=('a', 'b')" in explained(dataset)[-1]
+    with pytest.raises(df.InvalidArgumentError, match="cannot stack elements of different shapes"):
+        list(dataset)

@@ -10,6 +10,7 @@ from dataflow.sources.range import Range, RangeOperator
 from dataflow.spec import TensorSpec
 from dataflow.testing import check
 from dataflow.transforms.batch import Batch, BatchOperator
+from dataflow.transforms.concatenate import Concatenate, ConcatenateOperator
 from dataflow.transforms.enumerate import Enumerate
 from dataflow.transforms.prefetch import Prefetch, PrefetchOperator
 from dataflow.transforms.repeat import Repeat, RepeatOperator
@@ -47,6 +48,11 @@ class IgnoresEpoch(ShuffleOperator):
     def start(self, own):
         self.node.epochs.upcoming = 0
         super().start(own)
+
+
+class ForgetsEpochsOfClosed(ConcatenateOperator):
+    def _epochs(self, number):
+        return []
 
 
 class LosesEpoch(RepeatOperator):
@@ -177,3 +183,8 @@ def test_operators_that_share_a_position():
 
 def test_sound_stages_pass():
     check(lambda: with_operator(Take, TakeOperator)(Range(0, 11), 4))
+
+
+def test_a_closed_input_whose_epochs_are_forgotten():
+    broken = with_operator(Concatenate, ForgetsEpochsOfClosed)
+    check_finds(lambda: broken(Shuffle(Range(0, 8), 4, (1, 2)), Range(0, 3)), "resumes_over_epochs")

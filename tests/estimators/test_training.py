@@ -214,6 +214,7 @@ def test_two_estimators_may_train_in_turn(tmp_path):
 def test_weights_that_became_nan_are_not_saved(tmp_path):
     data = Dataset.from_tensor_slices(({"x": np.float32([1, 1e30])}, np.float32([1, 1]))).batch(1)
     model = regressor(tmp_path)
-    with np.errstate(all="ignore"), pytest.raises(NanLossDuringTrainingError, match="has become NaN by step 2"):
+    error = pytest.raises(NanLossDuringTrainingError, match="has become NaN by step 2")
+    with np.errstate(all="ignore"), error:
         model.train(data)
     assert model.latest_checkpoint().endswith("model.ckpt-0")

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from dataflow.expr.primitives import arithmetic, cast, csv, lookup, reduction, select, shape, text
+from dataflow.expr.primitives import arithmetic, cast, csv, lookup, reduction, select, shape, size, text
 from dataflow.expr.tensor import Primitive
 
-FAMILIES: tuple[ModuleType, ...] = (arithmetic, cast, csv, lookup, reduction, select, shape, text)
+FAMILIES: tuple[ModuleType, ...] = (arithmetic, cast, csv, lookup, reduction, select, shape, size, text)
 
 PRIMITIVES: dict[str, Primitive] = {
     value.name: value

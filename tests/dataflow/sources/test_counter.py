@@ -27,7 +27,7 @@ def test_is_endless_and_has_the_dtype():
 
 
 def test_fractions_need_a_float_dtype():
-    with pytest.raises(SpecError, match="start=0.5 is not a whole number"):
+    with pytest.raises(SpecError, match=r"start=0\.5 is not a whole number"):
         Dataset.counter(0.5)
 
 

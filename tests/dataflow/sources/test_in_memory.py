@@ -135,3 +135,18 @@ def test_a_long_reduce_is_compiled_and_gives_the_same():
 def test_a_long_reduce_keeps_its_dtype_too():
     with pytest.raises(TypeError, match="was int64 and became float64"):
         Dataset.range(5000).reduce(np.int64(0), lambda total, x: total if x < 3000 else total + 0.5)
+
+
+def test_close_closes_the_generator():
+    ended = []
+
+    def generate():
+        try:
+            yield from range(10_000)
+        finally:
+            ended.append(True)
+
+    iterator = iter(Dataset.from_generator(generate, output_signature=INT))
+    assert (int(next(iterator)), ended) == (0, [])
+    iterator.close()
+    assert ended == [True]

@@ -11,7 +11,8 @@ def test_the_right_number_passes():
 
 
 @pytest.mark.parametrize(
-    ("expected", "how", "count"), [(4, "only 3", 3), (2, "more than 2", 2), (INFINITE_CARDINALITY, "only 3", 3)]
+    ("expected", "how", "count"),
+    [(4, "only 3", 3), (2, "more than 2", 2), (INFINITE_CARDINALITY, "only 3", 3)],
 )
 def test_a_wrong_number_raises_once_at_the_end(expected, how, count):
     iterator, found = iter(EVEN.assert_cardinality(expected)), []

@@ -5,7 +5,15 @@ import logging
 import numpy as np
 import pytest
 
-from dataflow import AlreadyExistsError, DataLossError, Dataset, Options, PlanWarning, TensorSpec
+from dataflow import (
+    AlreadyExistsError,
+    DataLossError,
+    Dataset,
+    InvalidArgumentError,
+    Options,
+    PlanWarning,
+    TensorSpec,
+)
 
 
 class Source:
@@ -140,3 +148,17 @@ def test_a_resume_in_a_later_epoch_where_the_cache_is_lost():
 def test_a_cache_of_a_reshuffling_shuffle_is_warned_about():
     with pytest.warns(PlanWarning, match="put shuffle\\(\\) behind cache\\(\\)"):
         Dataset.range(3).shuffle(3).cache()
+
+
+def test_a_file_that_is_deleted_behind_its_last_element_is_not_written_empty(tmp_path):
+    dataset = Dataset.range(5).cache(tmp_path / "c")
+    iterator = iter(dataset)
+    assert [int(next(iterator)) for _ in range(5)] == [0, 1, 2, 3, 4]
+    (tmp_path / "c.cache").unlink()
+    assert list(iterator) == []
+    assert [int(x) for x in dataset] == [0, 1, 2, 3, 4]
+
+
+def test_a_url_is_refused():
+    with pytest.raises(InvalidArgumentError, match="cache writes to a local file, not to memory://x/c"):
+        Dataset.range(3).cache("memory://x/c")

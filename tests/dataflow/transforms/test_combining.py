@@ -33,3 +33,16 @@ def test_concatenate_refuses_other_kinds():
 
 def test_enumerate_counts_over_epochs():
     assert [int(i) for i, _ in Dataset.range(2).repeat(2).enumerate(start=10)] == [10, 11, 12, 13]
+
+
+@pytest.mark.parametrize("cut", range(12))
+def test_concatenate_resumes_the_epochs_of_the_input_that_is_closed(cut):
+    def make():
+        first, second = Dataset.range(4).shuffle(4, seed=1), Dataset.range(10, 12).shuffle(2, seed=2)
+        return first.concatenate(second).repeat(2)
+
+    iterator = iter(make())
+    taken = [int(next(iterator)) for _ in range(cut)]
+    resumed = iter(make())
+    resumed.restore(iterator.state())
+    assert taken + [int(x) for x in resumed] == [int(x) for x in make()]

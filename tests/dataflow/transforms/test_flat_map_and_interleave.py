@@ -62,3 +62,19 @@ def test_lines_of_several_files_in_turn(tmp_path):
         (tmp_path / name).write_text(f"{name}1\n{name}2\n{name}3")
     dataset = TextLineDataset([str(tmp_path / name) for name in "ab"], num_parallel_reads=2)
     assert list(dataset) == ["a1", "b1", "a2", "b2", "a3", "b3"]
+
+
+@pytest.mark.filterwarnings("ignore::dataflow.TracingWarning")
+def test_a_shuffle_from_outside_is_started_anew_for_each_element_and_resumes():
+    def make():
+        outside = Dataset.range(4).shuffle(4, seed=1)
+        other = outside.concatenate(outside)
+        return Dataset.range(4).flat_map(lambda x: outside if int(x) % 2 else other)
+
+    iterator = iter(make())
+    taken = [int(next(iterator)) for _ in range(9)]
+    resumed = iter(make())
+    resumed.restore(iterator.state())
+    whole = [int(x) for x in make()]
+    assert taken + [int(x) for x in resumed] == whole
+    assert whole[8:12] == whole[:4]

@@ -9,7 +9,7 @@ def test_returns_the_only_element():
 
 @pytest.mark.parametrize(("size", "what"), [(0, "none"), (2, "more")])
 def test_another_number_of_elements_is_refused(size, what):
-    with pytest.raises(InvalidArgumentError, match=f"this has {what}"):
+    with pytest.raises(InvalidArgumentError, match=f"there are {what}"):
         Dataset.range(size).get_single_element()
 
 

@@ -49,7 +49,9 @@ def test_drops_the_remainder():
 
 def test_an_element_larger_than_the_fixed_size_is_data_loss_and_the_next_batch_comes():
     iterator = iter(LISTS.padded_batch(2, [1]))
-    with pytest.raises(DataLossError, match=r"shape \(2,\) does not fit the padded shape \(1,\) of component 0"):
+    with pytest.raises(
+        DataLossError, match=r"shape \(2,\) does not fit the padded shape \(1,\) of component 0"
+    ):
         next(iterator)
     with pytest.raises(DataLossError, match=r"shape \(3,\)"):
         next(iterator)

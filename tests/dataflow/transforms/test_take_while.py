@@ -27,5 +27,7 @@ def test_nothing_behind_the_end_is_produced():
 
 
 def test_the_predicate_must_return_a_bool():
-    with pytest.raises(InvalidArgumentError, match="take_while must return a scalar bool, and returns a int64"):
+    with pytest.raises(
+        InvalidArgumentError, match="take_while must return a scalar bool, and returns a int64"
+    ):
         Dataset.range(3).take_while(lambda x: x)

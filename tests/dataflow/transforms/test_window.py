@@ -15,7 +15,9 @@ def test_windows_are_those_of_tensorflow(case, block_bytes):
 
 
 def test_components_and_texts():
-    dataset = Dataset.from_tensor_slices((np.arange(3), np.array(["a", "b", "c"]))).window(2, 1, as_batch=True)
+    dataset = Dataset.from_tensor_slices((np.arange(3), np.array(["a", "b", "c"]))).window(
+        2, 1, as_batch=True
+    )
     assert [(x.tolist(), y.tolist()) for x, y in dataset][:2] == [([0, 1], ["a", "b"]), ([1, 2], ["b", "c"])]
 
 

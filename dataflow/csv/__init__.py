@@ -1,0 +1,1 @@
+"""Inside of `dataflow.csv_format`: records and their errors, exact rules in plain Python, growing columns."""
