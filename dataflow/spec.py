@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
@@ -138,27 +140,36 @@ def pack(structure: Structure, leaves: Sequence[Any]) -> Structure:
     >>> pack(({"b": 0, "a": 0}, 0), [2, 1, 3])
     ({'b': 1, 'a': 2}, 3)
     """
-    iterator = iter(leaves)
-    result = _pack(structure, iterator)
-    if next(iterator, _END) is not _END:
+    numbers = itertools.count()
+    build = _packer(structure, numbers)
+    if next(numbers) != len(leaves):
         raise SpecError(f"{len(leaves)} values do not fill a structure of {len(flatten(structure))}")
-    return result
+    return build(leaves)
 
 
-_END = object()
+def packer(structure: Structure) -> Callable[[Sequence[Any]], Structure]:
+    """Return `pack` for one structure, faster for many elements; the number of leaves is not checked.
+
+    >>> packer({"b": 0, "a": 0})([1, 2])
+    {'b': 2, 'a': 1}
+    """
+    return _packer(structure, itertools.count())
 
 
-def _pack(structure: Structure, leaves: Iterator[Any]) -> Structure:
+def _packer(structure: Structure, numbers: Iterator[int]) -> Callable[[Sequence[Any]], Structure]:
     if isinstance(structure, Mapping):
-        by_key = {key: _pack(structure[key], leaves) for key in sorted(structure)}
-        return type(structure)((key, by_key[key]) for key in structure)  # type: ignore[call-arg]
+        by_key = {key: _packer(structure[key], numbers) for key in sorted(structure)}
+        items = [(key, by_key[key]) for key in structure]
+        kind: Any = type(structure)
+        if kind is dict:
+            return lambda leaves: {key: build(leaves) for key, build in items}
+        return lambda leaves: kind((key, build(leaves)) for key, build in items)
     if isinstance(structure, tuple):
-        parts = [_pack(part, leaves) for part in structure]
-        return type(structure)(*parts) if is_namedtuple(structure) else tuple(parts)
-    leaf = next(leaves, _END)
-    if leaf is _END:
-        raise SpecError("too few values for the structure")
-    return leaf
+        parts = [_packer(part, numbers) for part in structure]
+        if is_namedtuple(structure):
+            return lambda leaves: type(structure)(*[build(leaves) for build in parts])
+        return lambda leaves: tuple([build(leaves) for build in parts])
+    return operator.itemgetter(next(numbers))
 
 
 def map_structure(function: Callable[..., Any], structure: Structure, *others: Structure) -> Structure:

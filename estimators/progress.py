@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from tqdm.contrib.logging import logging_redirect_tqdm
-from tqdm.std import tqdm
 
 log = logging.getLogger("estimators")
 
@@ -57,6 +55,8 @@ def interactive() -> bool:
 
 
 def _bar_class() -> Any:
+    from tqdm.std import tqdm  # takes time to import, and a model that only predicts needs no bar
+
     if "ipykernel" in sys.modules:
         from tqdm.notebook import IProgress, tqdm_notebook
 
@@ -83,6 +83,8 @@ def progress_bar(description: str, done: int, total: int | None, show: bool | No
     wanted = interactive() if show is None else show
     with contextlib.ExitStack() as stack:
         if wanted:
+            from tqdm.contrib.logging import logging_redirect_tqdm
+
             loggers = [logger for logger in (log, logging.getLogger()) if _writes_to_console(logger)]
             stack.enter_context(logging_redirect_tqdm(loggers))
         yield stack.enter_context(

@@ -15,7 +15,7 @@ from dataflow.plan.node import Node
 from dataflow.runtime.build import build
 from dataflow.runtime.operator import Context, Cursor, State, forward
 from dataflow.runtime.threads import close_aside
-from dataflow.spec import Structure, pack
+from dataflow.spec import Structure, packer
 
 STATE_VERSION = 1
 
@@ -84,7 +84,7 @@ class DatasetIterator(Iterator[Structure]):
 
     def __init__(self, blocks: BlockIterator, element_spec: Structure) -> None:
         self._blocks = blocks
-        self._spec = element_spec
+        self._pack = packer(element_spec)
         self._rows: list[Any] = []
         self._next = 0
         self._length = 0
@@ -105,7 +105,7 @@ class DatasetIterator(Iterator[Structure]):
             self._next, self._length = 0, block.length
         row = self._next
         self._next += 1
-        return pack(self._spec, [column[row] for column in self._rows])
+        return self._pack([column[row] for column in self._rows])
 
     def state(self) -> State:
         """Return the position after the last element as plain JSON, for `restore`."""
