@@ -29,8 +29,14 @@ def _is_ours(code: types.CodeType) -> bool:
     return is_library_file(code.co_filename) or (code.co_filename, code.co_name) == ("<string>", "__init__")
 
 
-def failing_line(error: BaseException) -> str:
-    """Return ``file:line`` of the innermost frame of the traceback that is the user's."""
+def failing_line(error: BaseException, function: object = None) -> str:
+    """Return ``file:line`` of the innermost frame of the traceback that is the user's.
+
+    If there is none, as when a function cannot even be called, it is where `function` was written.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     user = [frame for frame in frames if not is_library_file(frame.filename)]
-    return f"{user[-1].filename}:{user[-1].lineno}" if user else "an unknown line"
+    if user:
+        return f"{user[-1].filename}:{user[-1].lineno}"
+    code = getattr(function, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else "an unknown line"

@@ -1,5 +1,6 @@
 """estimators: ready-made models trained batch by batch, in the words of tf.estimator."""
 
+from dataflow import __version__
 from estimators import feature_column
 from estimators.estimator import Estimator
 from estimators.loop import NanLossDuringTrainingError
@@ -17,5 +18,6 @@ __all__ = [
     "ModeKeys",
     "NanLossDuringTrainingError",
     "RunConfig",
+    "__version__",
     "feature_column",
 ]

@@ -175,6 +175,7 @@ class Estimator:
         """
         steps = _count("steps", steps)
         found = self._load(checkpoint_path)
+        self._warn_if_untrained(found)
         built = self._build(input_fn, ModeKeys.EVAL)
         if steps is None and built.dataset.cardinality() == INFINITE_CARDINALITY:
             raise InvalidArgumentError(
@@ -211,6 +212,7 @@ class Estimator:
                 checkpoint was written.
         """
         found = self._load(checkpoint_path)
+        self._warn_if_untrained(found)
         keys = [predict_keys] if isinstance(predict_keys, str) else predict_keys
         built = self._build(input_fn, ModeKeys.PREDICT, keys)
         values = self._values(built, found)
@@ -244,6 +246,13 @@ class Estimator:
                 hint=did_you_mean(name, sorted(found.arrays)),
             )
         return found.arrays[name]
+
+    def _warn_if_untrained(self, found: Checkpoint | None) -> None:
+        if found is None:
+            log.warning(
+                "Could not find trained model in model_dir: %s; the model has its first values.",
+                self.model_dir,
+            )
 
     def _require(self) -> Checkpoint:
         found = self._load(None)

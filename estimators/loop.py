@@ -146,7 +146,7 @@ class TrainLoop:
         if math.isnan(loss):
             raise NanLossDuringTrainingError(
                 f"the loss is NaN at step {self.step}",
-                hint="look for NaN in features and labels, or use a smaller learning rate",
+                hint="give missing numbers a value, or use a smaller learning rate",
             )
         self.loss = loss
         every = self.config.log_step_count_steps

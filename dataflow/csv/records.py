@@ -29,6 +29,13 @@ _HINTS = {
 }
 
 
+_ENDINGS = {
+    " is not an int": "a default of [0.0] makes the column float32, one of [''] text",
+    " is not a float": "give text columns a default of ['']; a header line is skipped with header=True",
+    "expected ": "give one default for each field, or choose some with select_cols",
+}
+
+
 class CsvError(InvalidArgumentError):
     r"""A record breaks a rule of its format.
 
@@ -45,12 +52,13 @@ class CsvError(InvalidArgumentError):
     >>> print(error.at("people.csv", 1 + error.line))
     'x' is not an int32
       where: file people.csv, line 2, column age, value 'x'
+      what to do: a default of [0.0] makes the column float32, one of [''] text
     """
 
     def __init__(self, reason: str, *, record: int, line: int, column: str | None, value: str | None) -> None:
         super().__init__(
             reason,
-            hint=_HINTS.get(reason),
+            hint=_HINTS.get(reason) or next((h for end, h in _ENDINGS.items() if end in reason), None),
             location=Location(None, record, "record", column, value),
         )
         self.record = record

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dataflow.errors import DataflowError, InvalidArgumentError, SpecError, TraceError
+from dataflow.errors import DataflowError, InvalidArgumentError, SpecError, TraceError, did_you_mean
 from dataflow.expr.function import Function
 from dataflow.expr.tensor import Tensor, as_tensor, parameter
 from dataflow.origin import failing_line
@@ -49,6 +49,11 @@ def trace(function: Callable[..., Any], element_spec: Structure) -> Traced:
         raise error.in_stage(failing_line(error)) from None
     except KeyError as error:
         if not any(isinstance(key, Tensor) for key in error.args):
+            keys = [key for part in _mappings(element_spec) for key in part]
+            if keys and error.args:
+                error.add_note(
+                    f"the element has no {error.args[0]!r}: {did_you_mean(str(error.args[0]), keys)}"
+                )
             raise
         raise TraceError("a symbolic tensor cannot be looked up in a dict").in_stage(
             failing_line(error)
@@ -56,10 +61,17 @@ def trace(function: Callable[..., Any], element_spec: Structure) -> Traced:
     except (DataflowError, NameError):
         raise
     except Exception as error:
-        raise TraceError(f"{type(error).__name__}: {error}").in_stage(failing_line(error)) from error
+        raise TraceError(f"{type(error).__name__}: {error}").in_stage(
+            failing_line(error, function)
+        ) from error
     outputs = map_structure(_output, pack_lists(result))
     tensors = tuple(flatten(outputs))
     return Traced(Function(tuple(leaves), tensors), map_structure(lambda tensor: tensor.spec, outputs))
+
+
+def _mappings(spec: Structure) -> list[Mapping[str, Any]]:
+    """Return the dict that an element is, or those that it is a tuple of."""
+    return [part for part in (spec if isinstance(spec, tuple) else (spec,)) if isinstance(part, Mapping)]
 
 
 def _output(value: Any) -> Tensor:

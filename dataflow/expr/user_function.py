@@ -136,7 +136,7 @@ class UserFunction:
             raise
         except Exception as error:
             wrapped = UserFunctionError(
-                f"{self.name} raised {type(error).__name__}: {error}, at {failing_line(error)}"
+                f"{self.name} raised {type(error).__name__}: {error}, at {failing_line(error, self.function)}"
             )
             wrapped.row = row
             raise wrapped from error
@@ -307,11 +307,9 @@ def fall_back(
         if compiled is not None:
             return compiled
         draft = dataclasses.replace(draft, output_spec=output_spec)
-    warnings.warn(
-        f"{draft} built at {line} runs per element in Python: {reason.message} (at {reason.stage})",
-        TracingWarning,
-        stacklevel=2,
-    )
+    text = f"{draft} built at {line} runs per element in Python: {reason.message} (at {reason.stage})"
+    file, _, number = line.rpartition(":")
+    warnings.warn_explicit(text, TracingWarning, file or "unknown", int(number) if number.isdigit() else 0)
     return draft
 
 

@@ -190,6 +190,12 @@ def parquet_node(
         names = tuple(shard.schema.names if columns is None else columns)
         fills = tuple(sorted((fill_nulls or {}).items()))
         _specs(shard.schema, [name for name, _ in fills], paths[0])
+        for name, value in fills:
+            try:
+                pa.scalar(value, shard.schema.field(name).type)
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                kind = shard.schema.field(name).type
+                raise InvalidArgumentError(f"fill_nulls[{name!r}] must be a {kind}, not {value!r}") from error
         groups = None if row_groups is None else tuple(row_groups)
         return ParquetRows(paths, names, _specs(shard.schema, names, paths[0]), groups, fills)
     finally:

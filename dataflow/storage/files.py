@@ -93,7 +93,9 @@ def open_binary(path: str) -> IO[bytes]:
             return cast("IO[bytes]", _remote(path.split("://", 1)[0]).open(path, "rb"))
         return open(path, "rb")
     except FileNotFoundError as error:
-        raise NotFoundError(f"file not found: {path}", hint="check the path, or list the folder") from error
+        pattern = any(character in path for character in "*?[")
+        hint = "patterns go through Dataset.list_files" if pattern else "check the path, or list the folder"
+        raise NotFoundError(f"file not found: {path}", hint=hint) from error
     except IsADirectoryError as error:
         raise NotFoundError(f"{path} is a directory, not a file") from error
 

@@ -182,7 +182,9 @@ def test_an_error_names_record_line_column_and_value():
     assert (chunk.error.record, chunk.error.line, chunk.lines) == (2, 3, 4)
     chunk = stream('"a\nb",1\nc,x', [[""], [0]], names=["who", "age"])
     error = chunk.error.at("f.csv", 1 + chunk.error.line)
-    assert str(error) == "'x' is not an int32\n  where: file f.csv, line 3, column age, value 'x'"
+    message, where, hint = str(error).split("\n")
+    assert (message, where) == ("'x' is not an int32", "  where: file f.csv, line 3, column age, value 'x'")
+    assert hint.startswith("  what to do: a default of [0.0]")
 
 
 def test_the_first_bad_record_is_named_whatever_the_column():

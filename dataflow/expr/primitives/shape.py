@@ -20,7 +20,7 @@ from dataflow.expr.tensor import (
     broadcast_shapes,
     require_numeric,
 )
-from dataflow.spec import Shape, TensorSpec
+from dataflow.spec import Shape, TensorSpec, dtype_name, is_text
 
 
 def _move(x: Any, order: Sequence[int]) -> Any:
@@ -59,10 +59,23 @@ def _known(x: Any, lead: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(total // max(known, 1) if s == -1 else s for s in shape)
 
 
+def _common_dtype(inputs: Sequence[Tensor]) -> np.dtype[Any]:
+    """Return the dtype of the joined values.
+
+    Raises:
+        SpecError: Some are text and some are numbers.
+    """
+    dtypes = {tensor.dtype for tensor in inputs}
+    if len({is_text(dtype) for dtype in dtypes}) > 1:
+        names = " and ".join(sorted(dtype_name(dtype) for dtype in dtypes))
+        raise SpecError(
+            f"a list becomes one tensor, and this one holds {names}", hint="return a tuple or a dict of them"
+        )
+    return np.result_type(*dtypes) if len(dtypes) > 1 else inputs[0].dtype
+
+
 def _stack_infer(*inputs: Tensor, axis: int) -> TensorSpec:
-    dtype = (
-        np.result_type(*(t.dtype for t in inputs)) if len({t.dtype for t in inputs}) > 1 else inputs[0].dtype
-    )
+    dtype = _common_dtype(inputs)
     if len({t.ndim for t in inputs}) > 1:
         raise SpecError(f"np.stack needs equal shapes, and got {[t.shape for t in inputs]}")
     shape = list(broadcast_shapes(*(t.shape for t in inputs)))
@@ -97,9 +110,7 @@ def _concat_infer(*inputs: Tensor, axis: int) -> TensorSpec:
     rest = broadcast_shapes(*((*t.shape[:axis], *t.shape[axis + 1 :]) for t in inputs))
     sizes = [t.shape[axis] for t in inputs]
     total = None if None in sizes else sum(sizes)  # type: ignore[arg-type]
-    dtype = (
-        np.result_type(*(t.dtype for t in inputs)) if len({t.dtype for t in inputs}) > 1 else inputs[0].dtype
-    )
+    dtype = _common_dtype(inputs)
     return TensorSpec((*rest[:axis], total, *rest[axis:]), dtype)
 
 
