@@ -39,7 +39,7 @@ RESERVED = {
     "fsspec": ["dataflow.storage", "dataflow.storage.*"],
     "pyarrow.parquet": ["dataflow.storage", "dataflow.storage.*"],
     "llvmlite": ["dataflow.kernels.*"],
-    "numba": ["dataflow.kernels.*", "dataflow.expr.compiled*", "estimators.kernels.*"],
+    "numba": ["dataflow.kernels.*", "estimators.kernels.*"],
     "threading": ["dataflow.runtime.threads"],
     "concurrent.futures": ["dataflow.runtime.threads"],
     "queue": ["dataflow.runtime.threads"],

@@ -22,11 +22,6 @@ def call_with_element(function: Callable[..., Any], element: Structure) -> Any:
     return function(element)
 
 
-def copy_structure(structure: Structure) -> Structure:
-    """Return new containers around the same leaves, so that a function may change what it is given."""
-    return pack(structure, flatten(structure))
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Traced:
     """A traced function and the structure of what it returns."""

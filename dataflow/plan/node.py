@@ -27,19 +27,14 @@ class Traits:
     Attributes:
         same_elements: Elements come out exactly as they went in (order and number may differ), so
             components that nobody reads can be left out below.
-        order_free: With `same_elements`: each output element is one input element, and which one
-            does not depend on the values. So a row-wise function may run before or after.
         component_wise: The structure stays, and each component of an output element is made of that
             same component of input elements alone; how many elements come, and where they are cut, does
             not depend on components of fixed shape. So components of fixed shape that nobody reads can
             be left out below.
-        reopens: Its input may be started more than once by one iterator.
     """
 
     same_elements: bool = False
-    order_free: bool = False
     component_wise: bool = False
-    reopens: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

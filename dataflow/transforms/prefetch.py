@@ -22,7 +22,7 @@ class Prefetch(Node):
     Running ahead goes by blocks: at most `buffer_size` elements or two blocks wait, whichever is more.
     """
 
-    traits = Traits(same_elements=True, order_free=True)
+    traits = Traits(same_elements=True)
     input: Node
     buffer_size: int = AUTOTUNE
 

@@ -16,7 +16,7 @@ from dataflow.transforms.take import Take
 class Repeat(Node):
     """The input `count` times, each time started anew; forever if `count` is negative."""
 
-    traits = Traits(same_elements=True, order_free=True, reopens=True)
+    traits = Traits(same_elements=True)
     input: Node
     count: int = -1
 

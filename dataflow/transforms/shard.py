@@ -17,7 +17,7 @@ from dataflow.spec import Structure
 class Shard(Node):
     """The elements whose number modulo `num_shards` is `index`."""
 
-    traits = Traits(same_elements=True, order_free=True)
+    traits = Traits(same_elements=True)
     input: Node
     num_shards: int
     index: int

@@ -31,7 +31,7 @@ class Shuffle(Node):
     `seeds` starts the generator. With `reshuffle_each_iteration` each epoch has another order.
     """
 
-    traits = Traits(same_elements=True, order_free=True)
+    traits = Traits(same_elements=True)
     input: Node
     buffer_size: int
     seeds: SeedPair = dataclasses.field(repr=False)  # without a given seed they differ from run to run

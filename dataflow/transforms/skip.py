@@ -14,7 +14,7 @@ from dataflow.spec import Structure
 class Skip(Node):
     """All elements behind the first `count`; none if `count` is negative."""
 
-    traits = Traits(same_elements=True, order_free=True)
+    traits = Traits(same_elements=True)
     input: Node
     count: int
 

@@ -15,7 +15,7 @@ from dataflow.spec import Structure
 class Take(Node):
     """The first `count` elements; all of them if `count` is negative."""
 
-    traits = Traits(same_elements=True, order_free=True)
+    traits = Traits(same_elements=True)
     input: Node
     count: int
 

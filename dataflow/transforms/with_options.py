@@ -15,7 +15,7 @@ from dataflow.spec import Structure
 class WithOptions(Node):
     """The same elements, produced with the options."""
 
-    traits = Traits(same_elements=True, order_free=True)
+    traits = Traits(same_elements=True)
     input: Node
     options: Options
 

@@ -77,11 +77,6 @@ class Variable:
         return f"Variable({self.name!r}, shape={self.shape}, dtype={dtype_name(self.dtype)})"
 
 
-def variable_of(tensor: Tensor) -> Variable | None:
-    """Return the variable that the tensor is, or None."""
-    return tensor.call.attributes["variable"] if tensor.call.primitive is VARIABLE else None
-
-
 def variables_of(outputs: Iterable[Tensor]) -> list[Variable]:
     """Return the variables that the outputs depend on, by name.
 
