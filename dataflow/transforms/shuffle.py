@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections import deque
 
 import numpy as np
 import numpy.typing as npt
 
 from dataflow import kernels
 from dataflow.block import Block
-from dataflow.errors import DataflowError, InvalidArgumentError, StateError
+from dataflow.errors import InvalidArgumentError
 from dataflow.options import UNKNOWN_CARDINALITY
 from dataflow.plan.node import Node, Traits
+from dataflow.runtime.lookback import Lookback
 from dataflow.runtime.operator import Operator, State
 from dataflow.seeds import Epochs, SeedPair, epoch_pair, words
 from dataflow.spec import Structure
@@ -66,15 +66,6 @@ class Shuffle(Node):
         return ShuffleOperator(self, *inputs)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Mark:
-    """A position of the input, and how many elements and errors came before it."""
-
-    read: int
-    failed: int
-    state: State
-
-
 class ShuffleOperator(Operator):
     """Keeps rows in a store and draws their places in it.
 
@@ -100,15 +91,13 @@ class ShuffleOperator(Operator):
         self.generator = epoch_pair(self.seeds, self.epoch) if reshuffle else self.seeds
         self.size = (1 << 62) if self.node.buffer_size == UNKNOWN_CARDINALITY else self.node.buffer_size
         self.drawn = 0
-        self.read = 0  # elements taken from the input
-        self.failed = 0  # errors that the input raised meanwhile
         self.ended = False
         self.store = Store()
         self.ordinals = np.empty(0, np.int64)  # for each row of the store: its number in the input
         self.slots = np.empty(0, np.int64)  # rows of the store in the buffer, oldest first, then waiting ones
-        self.marks: deque[_Mark] = deque([_Mark(0, 0, self.input.state())])
+        self.input_again = Lookback(self.input)
         if own is not None:
-            self._restore(own["drawn"], own["read"], own["failed"], own["ended"], own["base"])
+            self._restore(own)
 
     def produce(self) -> Block | None:
         """Return as many draws as the input allows; the rest at the end."""
@@ -118,29 +107,14 @@ class ShuffleOperator(Operator):
                 return self._draw(min(draws, DRAWS_PER_BLOCK))
             if self.ended:
                 return None
-            block = self._read(1 << 62)
+            block = self.input_again.next()
             self.ended = block is None
             if block is not None:
                 rows = np.arange(self.store.length, self.store.length + block.length)
                 self.slots = np.concatenate((self.slots, rows))
-                self.ordinals = np.concatenate(
-                    (self.ordinals, np.arange(self.read - block.length, self.read))
-                )
+                read = self.input_again.read
+                self.ordinals = np.concatenate((self.ordinals, np.arange(read - block.length, read)))
                 self.store.append(block)
-
-    def _read(self, rows: int) -> Block | None:
-        """Read from the input, and note its position before."""
-        mark = _Mark(self.read, self.failed, self.input.state())
-        try:
-            block = self.input.read(rows)
-        except DataflowError:
-            self.failed += 1
-            raise
-        if block is not None:
-            if mark.read > self.marks[-1].read:
-                self.marks.append(mark)
-            self.read += block.length
-        return block
 
     def _draw(self, draws: int) -> Block:
         result = self.store.take(self._order(draws))
@@ -149,9 +123,7 @@ class ShuffleOperator(Operator):
             keep = np.sort(self.slots)
             self.store.keep(keep)
             self.slots, self.ordinals = np.searchsorted(keep, self.slots), self.ordinals[keep]
-        oldest = int(self.ordinals[self.slots].min()) if live else self.read
-        while len(self.marks) > 1 and self.marks[1].read <= oldest:
-            self.marks.popleft()
+        self.input_again.forget(int(self.ordinals[self.slots].min()) if live else self.input_again.read)
         return result
 
     def _order(self, draws: int) -> npt.NDArray[np.int64]:
@@ -164,30 +136,23 @@ class ShuffleOperator(Operator):
         return out
 
     def own_state(self) -> State:
-        """The generator and how far it is; `base` is the number of the input's next element on resume.
-
-        `failed` counts the errors that the input raised between there and here.
-        """
+        """The generator and how far it is, and what was read of the input."""
         return {
             "seeds": list(self.seeds),
             "epoch": self.epoch,
             "next_epoch": self.node.epochs.upcoming,
             "drawn": self.drawn,
-            "read": self.read,
-            "failed": self.failed - self.marks[0].failed,
             "ended": self.ended,
-            "base": self.marks[0].read,
+            **self.input_again.own_state(),
         }
 
     def input_states(self) -> list[State | None]:
         """The position from which the buffer can be read again."""
-        return [self.marks[0].state]
+        return [self.input_again.position]
 
-    def _restore(self, drawn: int, read: int, failed: int, ended: bool, base: int) -> None:
-        """Repeat the draws on ordinals alone, then fetch the rows that are in the buffer.
-
-        The errors among them were raised before the position was saved.
-        """
+    def _restore(self, own: State) -> None:
+        """Repeat the draws on ordinals alone, then fetch the rows that are in the buffer."""
+        drawn, read = own["drawn"], own["read"]
         entered = min(read, self.size - 1)
         self.slots = np.arange(entered, dtype=np.int64)
         while self.drawn < drawn:
@@ -199,25 +164,11 @@ class ShuffleOperator(Operator):
         self.slots = np.concatenate((self.slots, np.arange(entered, read, dtype=np.int64)))
         self.ordinals = np.sort(self.slots)
         self.slots = np.searchsorted(self.ordinals, self.slots)
-        self.read, self.ended = base, ended
-        self.marks = deque([_Mark(base, 0, self.input.state())])
-        while self.read < read or self.failed < failed:
-            try:
-                block = self._read(max(read - self.read, 1))
-            except DataflowError as error:
-                if self.failed > failed:
-                    raise
-                _log.debug("raised before the position was saved: %s", error)
-                continue
-            if block is None or self.read > read:
-                raise StateError(
-                    "the input has other elements than when the position was saved: "
-                    f"{self.read} instead of {read}",
-                    hint="resume on the same data",
-                )
-            first, last = np.searchsorted(self.ordinals, [self.read - block.length, self.read])
+        self.ended = own["ended"]
+        for number, block in self.input_again.again(own):
+            first, last = np.searchsorted(self.ordinals, [number, number + block.length])
             if last > first:
-                self.store.append(block.take(self.ordinals[first:last] - (self.read - block.length)))
+                self.store.append(block.take(self.ordinals[first:last] - number))
 
 
 EXAMPLES = (
