@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -19,158 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dataflow import kernels
-from dataflow.errors import Location, SpecError
+from dataflow.errors import Location
 from dataflow.spec import BINARY, STRING, TensorSpec
-
-Indices: TypeAlias = npt.NDArray[np.int64]
-
-
-class Strings:
-    """An array of text or bytes of any rank over one flat Arrow array.
-
-    Args:
-        values: Arrow string, binary (also the large kinds) or a dictionary of these; row-major.
-        shape: The shape; its product is ``len(values)``. Default ``(len(values),)``.
-
-    >>> Strings(pa.array(["a", "b", "c", "d"]), (2, 2)).to_numpy()
-    array([['a', 'b'],
-           ['c', 'd']], dtype=object)
-    """
-
-    __slots__ = ("shape", "values")
-
-    def __init__(self, values: pa.Array, shape: Sequence[int] | None = None) -> None:
-        self.values = values
-        self.shape: tuple[int, ...] = (len(values),) if shape is None else tuple(shape)
-        if math.prod(self.shape) != len(values):
-            raise SpecError(f"{len(values)} strings do not fill the shape {self.shape}")
-
-    @classmethod
-    def from_numpy(cls, array: npt.ArrayLike, dtype: np.dtype[Any] = STRING) -> Strings:
-        """Make a column from `str` or `bytes` values (None is a null) in an array of any rank."""
-        values = np.asarray(array, dtype=object)
-        kind = pa.binary() if dtype == BINARY else pa.string()
-        try:
-            return cls(pa.array(values.ravel().tolist(), kind), values.shape)
-        except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
-            raise SpecError(f"values of a {kind} component must be {kind}: {error}") from error
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """`STRING` or `BINARY`."""
-        kind = self.values.type
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        return BINARY if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) else STRING
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions, the leading one included."""
-        return len(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the slice of the Arrow buffers takes."""
-        return int(self.values.nbytes)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def reshape(self, shape: Sequence[int]) -> Strings:
-        """Return the same values in another shape, without a copy; one size may be -1."""
-        sizes = list(shape)
-        if -1 in sizes:
-            known = math.prod(size for size in sizes if size != -1)
-            sizes[sizes.index(-1)] = len(self.values) // max(known, 1)
-        return Strings(self.values, sizes)
-
-    def slice(self, start: int, stop: int) -> Strings:
-        """Return rows ``start:stop`` of the leading axis, without a copy."""
-        width = math.prod(self.shape[1:])
-        values = self.values.slice(start * width, max(stop - start, 0) * width)
-        return Strings(values, (max(stop - start, 0), *self.shape[1:]))
-
-    def take(self, indices: Indices) -> Strings:
-        """Return the rows at the indices of the leading axis."""
-        width = math.prod(self.shape[1:])
-        if width != 1:
-            indices = (indices[:, None] * width + np.arange(width)).ravel()
-        return Strings(self.values.take(pa.array(indices)), (len(indices) // max(width, 1), *self.shape[1:]))
-
-    def decoded(self) -> Strings:
-        """Return the values without dictionary encoding."""
-        if pa.types.is_dictionary(self.values.type):
-            return Strings(self.values.dictionary_decode(), self.shape)
-        return self
-
-    def to_numpy(self) -> npt.NDArray[Any]:
-        """Return an object array of `str` or `bytes`, None for nulls."""
-        array: npt.NDArray[Any] = self.values.to_numpy(zero_copy_only=False)
-        return array.astype(object, copy=False).reshape(self.shape)
-
-    def item(self, index: int) -> Any:
-        """Return one row of the leading axis: `str`, `bytes`, None, or an object array."""
-        if len(self.shape) == 1:
-            return self.values[index].as_py()
-        return self.slice(index, index + 1).to_numpy()[0]
-
-    def __repr__(self) -> str:
-        return f"Strings({self.values.type}, shape={self.shape})"
-
-
-class Lines(Strings):
-    """Text that still lies in the buffer it was read into: pieces by start and stop.
-
-    What can work on pieces of a buffer, such as `decode_csv`, saves the copy into an Arrow array, which
-    `values` makes for everything else.
-
-    Args:
-        buffer: uint8 ``[m]``, valid UTF-8.
-        starts: int64 ``[n]``, increasing.
-        stops: int64 ``[n]``, none before its start.
-    """
-
-    __slots__ = ("_values", "buffer", "starts", "stops")
-
-    def __init__(
-        self, buffer: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64]
-    ) -> None:
-        self.buffer = buffer
-        self.starts = starts
-        self.stops = stops
-        self.shape = (len(starts),)
-        self._values: pa.Array | None = None
-
-    @property
-    def values(self) -> pa.Array:
-        """The text as an Arrow array."""
-        if self._values is None:
-            offsets = np.zeros(len(self.starts) + 1, np.int64)
-            np.cumsum(self.stops - self.starts, out=offsets[1:])
-            data = np.empty(int(offsets[-1]), np.uint8)
-            rows = np.arange(len(self.starts))
-            kernels.text.gather(self.buffer, self.starts, rows, offsets, data)
-            self._values = text_array(pa.string(), data, offsets)
-        return self._values
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """`STRING`."""
-        return STRING
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the pieces and of their bounds."""
-        return int((self.stops - self.starts).sum()) + self.starts.nbytes + self.stops.nbytes
-
-    def slice(self, start: int, stop: int) -> Strings:
-        """Return rows ``start:stop``, without a copy."""
-        return Lines(self.buffer, self.starts[start:stop], self.stops[start:stop])
-
-    def decoded(self) -> Strings:
-        """Return the values: they are not dictionary-encoded."""
-        return self
+from dataflow.strings import Coded, Indices, Strings
 
 
 class Ragged:
@@ -250,6 +100,10 @@ def concat_columns(columns: Sequence[Column]) -> Column:
         return Ragged(concat_columns([r.values for r in ragged]), np.concatenate([r.shapes for r in ragged]))
     if isinstance(first, np.ndarray):
         return np.concatenate(columns)  # type: ignore[arg-type]
+    if isinstance(first, Coded):
+        codes = [c.codes for c in columns if isinstance(c, Coded) and c.dictionary is first.dictionary]
+        if len(codes) == len(columns):
+            return Coded(np.concatenate(codes), first.dictionary)
     arrays = [c.values for c in columns]  # type: ignore[union-attr]
     return Strings(concat_arrow(arrays), (sum(len(c) for c in columns), *first.shape[1:]))  # type: ignore[union-attr]
 
@@ -291,9 +145,9 @@ def as_column(values: Any, spec: TensorSpec) -> Dense:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a run of elements came from: consecutive records of one file."""
+    """Where a run of elements came from: consecutive records of one file, or rows of a table (path None)."""
 
-    path: str
+    path: str | None
     first: int
     """Number of the first record: 1-based for lines, 0-based for Parquet rows."""
     kind: str = "line"
@@ -359,37 +213,3 @@ class Block:
                 part = self.slice(start, stop)
                 columns = tuple(c.dense(0, len(c)) if isinstance(c, Ragged) else c for c in part.columns)
                 yield Block(columns, part.length, part.origin)
-
-
-def text_parts(array: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return (bytes, start of each string, length of each string or -1 for null) of an Arrow text array."""
-    large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
-    _, offset_buffer, data_buffer = array.buffers()
-    n = len(array)
-    if not n:
-        return np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64)
-    offsets = np.frombuffer(offset_buffer, np.int64 if large else np.int32)
-    offsets = offsets[array.offset : array.offset + n + 1].astype(np.int64)
-    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
-    sizes = np.diff(offsets)
-    if array.null_count:
-        sizes = np.where(np.asarray(array.is_null()), -1, sizes)
-    return data[offsets[0] : offsets[-1]], offsets[:-1] - offsets[0], sizes
-
-
-def text_array(
-    kind: pa.DataType,
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    null: npt.NDArray[np.bool_] | None = None,
-) -> pa.Array:
-    """Make an Arrow text array from bytes, ``n + 1`` offsets, and where nulls are."""
-    large = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}
-    if kind in large and int(offsets[-1]) > 2**31 - 1:
-        kind = large[kind]
-    is_large = kind in large.values()
-    buffer = pa.py_buffer(np.ascontiguousarray(offsets, np.int64 if is_large else np.int32))
-    validity = None
-    if null is not None and null.any():
-        validity = pa.py_buffer(np.packbits(~null, bitorder="little"))
-    return pa.Array.from_buffers(kind, len(offsets) - 1, [validity, buffer, pa.py_buffer(data)])

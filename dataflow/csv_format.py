@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from dataflow import kernels
-from dataflow.block import Dense, Strings
+from dataflow.block import Dense
 from dataflow.csv.buffers import as_array, count_lines, read_only, records_of, window
 from dataflow.csv.columns import Columns, Plan, Sizes, make_plan
 from dataflow.csv.defaults import dtype_and_default
 from dataflow.csv.records import DTYPES, Buffer, Bytes, CsvColumn, CsvError, Ints, ParsedChunk, Record, show
 from dataflow.csv.split import Split, split_line, split_stream, unquoted
 from dataflow.errors import InvalidArgumentError
+from dataflow.strings import Strings
 
 __all__ = ["DTYPES", "CsvColumn", "CsvError", "CsvFormat", "ParsedChunk", "Record", "csv_format"]
 

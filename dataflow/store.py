@@ -10,19 +10,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from dataflow import kernels
-from dataflow.block import (
-    Block,
-    Column,
-    Indices,
-    Strings,
-    concat_columns,
-    take_column,
-    text_array,
-    text_parts,
-)
+from dataflow.block import Block, Column, concat_columns, take_column
+from dataflow.strings import Coded, Dictionary, Indices, Strings, text_array, text_parts
 
 
 def grown(array: npt.NDArray[Any], used: int, more: int) -> npt.NDArray[Any]:
@@ -125,37 +116,66 @@ class _Text:
 
 
 class _Codes:
-    """Dictionary-encoded strings over one dictionary: only the codes are stored."""
+    """Codes, and the dictionaries that came with them behind each other: codes count from the first."""
 
-    def __init__(self, like: Strings) -> None:
-        self._dictionary = like.values.dictionary
-        self._codes = _Numbers(self._indices(like))
+    MAX_ENTRIES_PER_ROW = 8
 
-    @staticmethod
-    def _indices(column: Strings) -> npt.NDArray[Any]:
-        codes = column.values.indices.fill_null(-1) if column.values.null_count else column.values.indices
-        return np.asarray(codes).astype(np.int32, copy=False).reshape(column.shape)
+    def __init__(self, like: Coded) -> None:
+        self._codes = _Numbers(like.codes)
+        self._parts: list[Dictionary] = [like.dictionary]
+        self._firsts = [0]
+        self._joined: Dictionary | None = like.dictionary
+        self._rows = 0
 
     def fits(self, column: Column) -> bool:
-        return (
-            isinstance(column, Strings)
-            and pa.types.is_dictionary(column.values.type)
-            and column.values.dictionary.equals(self._dictionary)
-            and self._codes.fits(self._indices(column))
-        )
+        if not isinstance(column, Coded) or not self._codes.fits(column.codes):
+            return False
+        same_kind = column.dictionary.values.type == self._parts[0].values.type
+        few = self._entries < max(1 << 20, self.MAX_ENTRIES_PER_ROW * self._rows)
+        return same_kind and (few or column.dictionary is self._parts[-1])
+
+    @property
+    def _entries(self) -> int:
+        return self._firsts[-1] + len(self._parts[-1])
 
     def append(self, column: Column) -> None:
-        assert isinstance(column, Strings)
-        self._codes.append(self._indices(column))
+        assert isinstance(column, Coded)
+        if column.dictionary is not self._parts[-1]:
+            self._firsts.append(self._entries)
+            self._parts.append(column.dictionary)
+            self._joined = None
+        first = np.int32(self._firsts[-1])
+        self._codes.append(
+            np.where(column.codes < 0, column.codes, column.codes + first) if first else column.codes
+        )
+        self._rows += len(column.codes)
 
     def take(self, rows: Indices) -> Column:
-        codes = np.asarray(self._codes.take(rows))
-        flat = codes.ravel()
-        indices = pa.array(flat, mask=flat < 0)
-        return Strings(pa.DictionaryArray.from_arrays(indices, self._dictionary), codes.shape)
+        if self._joined is None:
+            self._joined = Dictionary.joined(self._parts)
+        return Coded(np.asarray(self._codes.take(rows)), self._joined)
 
     def keep(self, rows: Indices) -> None:
         self._codes.keep(rows)
+        self._rows = len(rows)
+        if len(self._parts) > 1:
+            self._drop_parts(self._codes.take(np.arange(len(rows))))
+
+    def _drop_parts(self, column: Column) -> None:
+        """Forget the dictionaries that no code stands for."""
+        codes = np.asarray(column)
+        firsts = np.array(self._firsts)
+        part = np.searchsorted(firsts, codes, side="right") - 1  # -1 where the code is
+        used = sorted({*np.unique(part).tolist(), len(firsts) - 1} - {-1})
+        if len(used) == len(firsts):
+            return
+        self._parts = [self._parts[number] for number in used]
+        self._firsts = np.cumsum([0, *(len(dictionary) for dictionary in self._parts[:-1])]).tolist()
+        moved = np.zeros(len(firsts) + 1, np.int64)  # the last one is what -1 finds
+        moved[used] = firsts[used] - self._firsts
+        self._codes = _Numbers(codes)
+        self._codes.append((codes - moved[part]).astype(np.int32))
+        self._joined = self._parts[0] if len(self._parts) == 1 else None
 
 
 class _Any:
@@ -181,7 +201,7 @@ class _Any:
 def _growing(column: Column) -> _Growing:
     if isinstance(column, np.ndarray):
         return _Numbers(column)
-    if isinstance(column, Strings) and pa.types.is_dictionary(column.values.type):
+    if isinstance(column, Coded):
         return _Codes(column)
     return _Text(column) if isinstance(column, Strings) else _Any()
 

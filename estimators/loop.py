@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from dataflow.block import Block, Column, Strings
+from dataflow.block import Block, Column
 from dataflow.dataset import Dataset
 from dataflow.errors import DataflowError, InvalidArgumentError, StateError
 from dataflow.runtime.iterate import BlockIterator
 from dataflow.storage import files
+from dataflow.strings import Strings
 from estimators import checkpoint as checkpoints
 from estimators.checkpoint import GLOBAL_STEP, Checkpoint
 from estimators.graph.program import Program

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # Low to high. A module imports from its own layer or a lower one; dataflow/__init__.py from any.
 LAYERS = [
     {"kernels"},
-    {"errors", "origin", "spec", "block", "options"},
+    {"errors", "origin", "spec", "strings", "block", "options"},
     {"storage", "csv", "csv_format", "store", "seeds"},
     {"expr"},
     {"reduction"},

@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from dataflow import kernels
-from dataflow.block import Dense, Strings
+from dataflow.block import Dense
 from dataflow.csv.records import Bytes, CsvColumn, CsvError, Ints
 from dataflow.csv.split import unquoted
 from dataflow.csv.values import convert
 from dataflow.errors import InvalidArgumentError
 from dataflow.spec import BINARY, is_text
+from dataflow.strings import Strings
 
 _MOST_ROWS, _SPANS = 8192, 65536
 """Rows and spans of the largest step: they should stay in the CPU's cache."""

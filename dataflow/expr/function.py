@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from dataflow.block import Strings
 from dataflow.errors import DataflowError, InvalidArgumentError
 from dataflow.expr.tensor import CONSTANT, Call, Tensor, as_value, plain_value
+from dataflow.strings import Strings
 
 
 def postorder(outputs: Iterable[Tensor]) -> list[Call]:

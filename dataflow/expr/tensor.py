@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from dataflow.block import Strings, as_column
+from dataflow.block import as_column
 from dataflow.errors import SpecError, TraceError
 from dataflow.origin import user_line
-from dataflow.spec import STRING, TensorSpec, is_text
+from dataflow.spec import STRING, ObjectSpec, ObjectValue, TensorSpec, is_text
+from dataflow.strings import Strings
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,7 +80,13 @@ CONSTANT = Primitive("constant", _parameter_spec, _no_value, list)
 
 
 def parameter(spec: TensorSpec) -> Tensor:
-    """Return a leaf to be fed with values of the spec."""
+    """Return a leaf to be fed with values of the spec.
+
+    Raises:
+        TraceError: The values are no arrays.
+    """
+    if isinstance(spec, ObjectSpec):
+        raise TraceError(f"there are no symbolic values of {spec}", hint=spec.way_out)
     return Tensor(Call(PARAMETER, (), {"spec": spec}, ""), spec)
 
 
@@ -110,6 +117,8 @@ def plain_value(value: Any) -> Any:
 
 def spec_of_value(value: Any) -> TensorSpec:
     """Return the spec of a plain value."""
+    if isinstance(value, ObjectValue):
+        return value.value_spec
     column = as_value(value)
     if isinstance(column, bool | int | float):
         return TensorSpec((), np.asarray(column).dtype)
@@ -123,6 +132,8 @@ def as_tensor(value: Any) -> Tensor:
     if isinstance(value, list) and any(isinstance(item, Tensor) for item in value):
         return _stack(value)
     spec = spec_of_value(value)
+    if isinstance(spec, ObjectSpec):
+        raise TraceError(f"a {type(value).__name__} is not a tensor", hint=spec.way_out)
     return Tensor(Call(CONSTANT, (), {"value": as_value(value)}, ""), spec)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dataflow.block import Block, Ragged, Strings
+from dataflow.block import Block, Ragged
 from dataflow.errors import StateError
 from dataflow.options import Options
 from dataflow.plan.node import Node
@@ -16,6 +16,7 @@ from dataflow.runtime.build import build
 from dataflow.runtime.operator import Context, Cursor, State, forward
 from dataflow.runtime.threads import close_aside
 from dataflow.spec import Structure, packer
+from dataflow.strings import Strings
 
 STATE_VERSION = 1
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from dataflow.block import Block, Strings
+from dataflow.block import Block
 from dataflow.errors import NotFoundError, TraceError
 from dataflow.expr.tensor import Tensor
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import STRING, Structure, TensorSpec
 from dataflow.storage.files import as_paths, list_matches
+from dataflow.strings import Strings
 
 
 class NoMatchError(NotFoundError, ValueError):

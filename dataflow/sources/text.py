@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dataflow import kernels
-from dataflow.block import Block, Lines, Origin, Strings, text_array
+from dataflow.block import Block, Origin
 from dataflow.errors import DataLossError
 from dataflow.expr.tensor import Tensor
 from dataflow.plan.node import Node
@@ -20,6 +20,7 @@ from dataflow.runtime.operator import Operator, State
 from dataflow.spec import STRING, Structure, TensorSpec
 from dataflow.storage import files
 from dataflow.storage.files import ByteStream, as_paths, check_compression, compression_of
+from dataflow.strings import Lines, Strings, text_array
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 

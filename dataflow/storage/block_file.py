@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dataflow.block import Block, Column, Dense, Strings
+from dataflow.block import Block, Column, Dense
 from dataflow.errors import DataLossError
+from dataflow.strings import Strings
 
 _FINGERPRINT = b"dataflow.pipeline"
 

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow import kernels
-from dataflow.block import Block, Dense, Indices, Strings, text_parts
+from dataflow.block import Block, Dense
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.plan.node import Node
 from dataflow.runtime.lookback import Lookback
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Structure, TensorSpec, dtype_name, flatten, is_text
 from dataflow.store import grown
+from dataflow.strings import Indices, Strings, text_parts
 
 
 @dataclasses.dataclass(frozen=True)

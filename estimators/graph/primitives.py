@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from dataflow.block import Strings
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Primitive, Tensor, broadcast_shapes
 from dataflow.spec import TensorSpec
+from dataflow.strings import Strings
 from estimators import kernels
 
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import estimators.graph.rules  # noqa: F401  (registers the gradients)
-from dataflow.block import Strings
 from dataflow.errors import DataflowError, InvalidArgumentError, SpecError
 from dataflow.expr.function import postorder
 from dataflow.expr.primitives.arithmetic import ELEMENTWISE
 from dataflow.expr.tensor import CONSTANT, Call, Tensor
+from dataflow.strings import Strings
 from estimators.graph.primitives import ftrl
 from estimators.graph.variable import Array, Variable, variables_of
 

@@ -4,10 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dataflow.block import Block, Lines, Origin, Ragged, Strings, concat_columns, take_column
+from dataflow.block import Block, Origin, Ragged, concat_columns, take_column
 from dataflow.errors import SpecError
 from dataflow.spec import BINARY, STRING
 from dataflow.store import Store
+from dataflow.strings import Lines, Strings
 
 TEXT = pa.array(["a", None, "", "dé", "e", "f"])
 

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 
 from dataflow import kernels
-from dataflow.block import Strings
 from dataflow.csv.split import split_stream
 from dataflow.csv_format import CsvColumn, CsvError, csv_format
 from dataflow.errors import InvalidArgumentError
 from dataflow.kernels.jit import ENABLED
 from dataflow.spec import BINARY, STRING
+from dataflow.strings import Strings
 from tests.reference import csv_reference as reference
 
 FLOAT_REQUIRED = np.array([], np.float32)

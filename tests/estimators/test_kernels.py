@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dataflow.block import Strings
 from dataflow.expr.tensor import Primitive, as_tensor, as_value
+from dataflow.strings import Strings
 from estimators.graph import primitives
 from estimators.kernels import sparse, updates
 

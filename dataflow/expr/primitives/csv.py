@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dataflow.block import Lines, Strings
 from dataflow.csv_format import CsvError, CsvFormat, csv_format
 from dataflow.errors import SpecError
 from dataflow.expr.tensor import Primitive, Tensor
 from dataflow.spec import TensorSpec, is_text
+from dataflow.strings import Lines, Strings
 
 
 def _infer(records: Tensor, *, format: CsvFormat) -> tuple[TensorSpec, ...]:

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataflow.block import Strings
 from dataflow.errors import SpecError
 from dataflow.expr.tensor import Primitive, Tensor, require_numeric
 from dataflow.spec import TensorSpec, is_text
+from dataflow.strings import Strings
 
 
 @functools.lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dataflow.block import Column, Strings, concat_columns
+from dataflow.block import Column, concat_columns
 from dataflow.errors import SpecError, TraceError
 from dataflow.expr.tensor import (
     METHODS,
@@ -21,6 +21,7 @@ from dataflow.expr.tensor import (
     require_numeric,
 )
 from dataflow.spec import Shape, TensorSpec, dtype_name, is_text
+from dataflow.strings import Strings
 
 
 def _move(x: Any, order: Sequence[int]) -> Any:

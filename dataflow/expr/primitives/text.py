@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataflow.block import Strings
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import METHODS, Primitive, Tensor, broadcast_shapes
 from dataflow.spec import STRING, TensorSpec, as_dtype, dtype_name, is_text
+from dataflow.strings import Strings
 
 
 def _text(name: str, *tensors: Tensor) -> None:

@@ -4,11 +4,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dataflow.block import Strings, concat_columns
+from dataflow.block import concat_columns
 from dataflow.expr.function import Function
 from dataflow.expr.primitives import PRIMITIVES
 from dataflow.expr.tensor import as_tensor, as_value, parameter, plain_value, spec_of_value
 from dataflow.spec import is_text
+from dataflow.strings import Strings
 
 SAMPLES = [
     pytest.param(primitive, inputs, attributes, id=f"{name}-{i}")
