@@ -4,7 +4,8 @@ A column holds one component of `n` elements:
 
 * a NumPy array ``[n, *shape]`` for numbers,
 * `Strings` for text and bytes: an Arrow array with a shape, nulls allowed,
-* `Ragged` where the elements differ in shape.
+* `Ragged` where the elements differ in shape,
+* a NumPy array ``[n]`` of objects where the spec is an `ObjectSpec`.
 """
 
 from __future__ import annotations
@@ -104,6 +105,7 @@ def concat_columns(columns: Sequence[Column]) -> Column:
         codes = [c.codes for c in columns if isinstance(c, Coded) and c.dictionary is first.dictionary]
         if len(codes) == len(columns):
             return Coded(np.concatenate(codes), first.dictionary)
+        columns = [column.decoded() for column in columns if isinstance(column, Strings)]  # mostly few rows
     arrays = [c.values for c in columns]  # type: ignore[union-attr]
     return Strings(concat_arrow(arrays), (sum(len(c) for c in columns), *first.shape[1:]))  # type: ignore[union-attr]
 
@@ -129,6 +131,14 @@ def as_ragged(column: Column) -> Ragged:
         return column
     shapes = np.broadcast_to(np.array(column.shape[1:], np.int64), (len(column), column.ndim - 1))
     return Ragged(column.reshape((-1,)), shapes)
+
+
+def object_column(values: Sequence[Any]) -> npt.NDArray[Any]:
+    """Return a column of Python objects, one for each element, whatever they look like to NumPy."""
+    column = np.empty(len(values), object)
+    for i, value in enumerate(values):
+        column[i] = value
+    return column
 
 
 def edge_array(column: Dense) -> npt.NDArray[Any]:

@@ -25,8 +25,52 @@ def grown(array: npt.NDArray[Any], used: int, more: int) -> npt.NDArray[Any]:
     return larger
 
 
+class _Table:
+    """Scalars of one width in bytes, a row of words for each column, gathered all at once."""
+
+    def __init__(self, width: int) -> None:
+        self._words = np.empty((0, 0), f"u{width}")
+        self._used = 0
+        self._gathered = self._words
+
+    def add(self) -> int:
+        """Make room for one more column, and return its number."""
+        columns, capacity = self._words.shape
+        wider = np.empty((columns + 1, capacity), self._words.dtype)
+        wider[:columns] = self._words
+        self._words = wider
+        return columns
+
+    def reserve(self, more: int) -> None:
+        """Make room for more elements; each column is written next."""
+        columns, capacity = self._words.shape
+        if self._used + more > capacity:
+            larger = np.empty((columns, max(2 * capacity, self._used + more)), self._words.dtype)
+            larger[:, : self._used] = self._words[:, : self._used]
+            self._words = larger
+        self._used += more
+
+    def held(self, number: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+        """Return the elements of a column, as a view."""
+        return self._words[number, : self._used].view(dtype)
+
+    def gather(self, rows: Indices) -> None:
+        """Gather elements of all columns."""
+        self._gathered = np.empty((len(self._words), len(rows)), self._words.dtype)
+        kernels.text.gather_columns(self._words, rows, self._gathered)
+
+    def gathered(self, number: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+        """Return what was gathered last of a column."""
+        return self._gathered[number].view(dtype)
+
+    def keep(self, rows: Indices) -> None:
+        """Forget all other elements."""
+        self.gather(rows)
+        self._words, self._used = self._gathered, len(rows)
+
+
 class _Growing(Protocol):
-    """One column of the store."""
+    """One column of the store. Tables have made room before `append`, and have gathered before `take`."""
 
     def fits(self, column: Column) -> bool: ...
     def append(self, column: Column) -> None: ...
@@ -34,38 +78,54 @@ class _Growing(Protocol):
     def keep(self, rows: Indices) -> None: ...
 
 
-class _Numbers:
-    """Rows behind each other in one array, and the newest ones still where they came from."""
+class _Scalars:
+    """A column of a table."""
+
+    def __init__(self, dtype: np.dtype[Any], table: _Table) -> None:
+        self._dtype = dtype
+        self._table = table
+        self._number = table.add()
+
+    def fits(self, column: Column) -> bool:
+        return isinstance(column, np.ndarray) and column.ndim == 1
+
+    def append(self, column: Column) -> None:
+        assert isinstance(column, np.ndarray)
+        held = self._table.held(self._number, self._dtype)
+        held[len(held) - len(column) :] = column
+
+    def take(self, rows: Indices) -> npt.NDArray[Any]:
+        return self._table.gathered(self._number, self._dtype)
+
+    def keep(self, rows: Indices) -> None:
+        """The table has kept them."""
+
+    def held(self) -> npt.NDArray[Any]:
+        """Return all elements, as a view."""
+        return self._table.held(self._number, self._dtype)
+
+
+class _Arrays:
+    """Elements of one shape behind each other."""
 
     def __init__(self, like: npt.NDArray[Any]) -> None:
         self._data = np.empty((0, *like.shape[1:]), like.dtype)
         self._used = 0
-        self._recent: npt.NDArray[Any] = self._data
 
     def fits(self, column: Column) -> bool:
         return isinstance(column, np.ndarray) and column.shape[1:] == self._data.shape[1:]
 
     def append(self, column: Column) -> None:
         assert isinstance(column, np.ndarray)
-        recent, self._recent = self._recent, column
-        if len(recent):
-            self._data = grown(self._data, self._used, len(recent))
-            self._data[self._used : self._used + len(recent)] = recent
-            self._used += len(recent)
+        self._data = grown(self._data, self._used, len(column))
+        self._data[self._used : self._used + len(column)] = column
+        self._used += len(column)
 
     def take(self, rows: Indices) -> Column:
-        first, second = self._data[: self._used], self._recent
-        if first.ndim > 1 or second.dtype.itemsize > 8 or not second.flags.c_contiguous:
-            return np.take(np.concatenate((first, second)), rows, axis=0)
-        out = np.empty(len(rows), first.dtype)
-        word = f"u{first.dtype.itemsize}"  # few kernels: by size, not by kind
-        kernels.text.gather_rows(first.view(word), second.view(word), rows, out.view(word))
-        return out
+        return np.take(self._data[: self._used], rows, axis=0)
 
     def keep(self, rows: Indices) -> None:
-        kept = np.asarray(self.take(rows))
-        self._data, self._used = kept, len(kept)
-        self._recent = kept[:0]
+        self._data, self._used = np.take(self._data[: self._used], rows, axis=0), len(rows)
 
 
 class _Text:
@@ -119,24 +179,25 @@ class _Codes:
     """Codes, and the dictionaries that came with them behind each other: codes count from the first."""
 
     MAX_ENTRIES_PER_ROW = 8
+    MAX_PARTS = 3
 
-    def __init__(self, like: Coded) -> None:
-        self._codes = _Numbers(like.codes)
+    def __init__(self, like: Coded, table: _Table) -> None:
+        self._codes = _Scalars(like.codes.dtype, table)
         self._parts: list[Dictionary] = [like.dictionary]
         self._firsts = [0]
         self._joined: Dictionary | None = like.dictionary
-        self._rows = 0
-
-    def fits(self, column: Column) -> bool:
-        if not isinstance(column, Coded) or not self._codes.fits(column.codes):
-            return False
-        same_kind = column.dictionary.values.type == self._parts[0].values.type
-        few = self._entries < max(1 << 20, self.MAX_ENTRIES_PER_ROW * self._rows)
-        return same_kind and (few or column.dictionary is self._parts[-1])
 
     @property
     def _entries(self) -> int:
         return self._firsts[-1] + len(self._parts[-1])
+
+    def fits(self, column: Column) -> bool:
+        if not isinstance(column, Coded) or column.ndim > 1:
+            return False
+        if column.dictionary is self._parts[-1]:
+            return True
+        few = self._entries < max(1 << 20, self.MAX_ENTRIES_PER_ROW * len(self._codes.held()))
+        return few and column.dictionary.values.type == self._parts[0].values.type
 
     def append(self, column: Column) -> None:
         assert isinstance(column, Coded)
@@ -148,33 +209,28 @@ class _Codes:
         self._codes.append(
             np.where(column.codes < 0, column.codes, column.codes + first) if first else column.codes
         )
-        self._rows += len(column.codes)
 
     def take(self, rows: Indices) -> Column:
         if self._joined is None:
             self._joined = Dictionary.joined(self._parts)
-        return Coded(np.asarray(self._codes.take(rows)), self._joined)
+        return Coded(self._codes.take(rows), self._joined)
 
     def keep(self, rows: Indices) -> None:
-        self._codes.keep(rows)
-        self._rows = len(rows)
-        if len(self._parts) > 1:
-            self._drop_parts(self._codes.take(np.arange(len(rows))))
+        if len(self._parts) > self.MAX_PARTS:
+            self._drop_parts(self._codes.held())
 
-    def _drop_parts(self, column: Column) -> None:
-        """Forget the dictionaries that no code stands for."""
-        codes = np.asarray(column)
-        firsts = np.array(self._firsts)
+    def _drop_parts(self, codes: npt.NDArray[np.int32]) -> None:
+        """Forget the dictionaries that no code stands for, and count the codes anew."""
+        firsts = np.array(self._firsts, np.int32)
         part = np.searchsorted(firsts, codes, side="right") - 1  # -1 where the code is
-        used = sorted({*np.unique(part).tolist(), len(firsts) - 1} - {-1})
-        if len(used) == len(firsts):
-            return
+        counts = np.bincount(part[part >= 0], minlength=len(firsts))
+        counts[-1] = 1  # the next rows come with the newest
+        used = np.flatnonzero(counts)
         self._parts = [self._parts[number] for number in used]
         self._firsts = np.cumsum([0, *(len(dictionary) for dictionary in self._parts[:-1])]).tolist()
-        moved = np.zeros(len(firsts) + 1, np.int64)  # the last one is what -1 finds
-        moved[used] = firsts[used] - self._firsts
-        self._codes = _Numbers(codes)
-        self._codes.append((codes - moved[part]).astype(np.int32))
+        moved = np.zeros(len(firsts) + 1, np.int32)  # the last one is what -1 finds
+        moved[used] = firsts[used] - np.array(self._firsts, np.int32)
+        codes -= moved[part]
         self._joined = self._parts[0] if len(self._parts) == 1 else None
 
 
@@ -198,14 +254,6 @@ class _Any:
         self._column = self.take(rows)
 
 
-def _growing(column: Column) -> _Growing:
-    if isinstance(column, np.ndarray):
-        return _Numbers(column)
-    if isinstance(column, Coded):
-        return _Codes(column)
-    return _Text(column) if isinstance(column, Strings) else _Any()
-
-
 class Store:
     """Elements by number of arrival; `keep` drops the others and renumbers from 0.
 
@@ -218,20 +266,39 @@ class Store:
     def __init__(self) -> None:
         self.length = 0
         self._columns: list[_Growing] = []
+        self._tables: dict[int, _Table] = {}
 
     def append(self, block: Block) -> None:
         """Add elements at the end."""
-        if not self._columns:
-            self._columns = [_growing(column) for column in block.columns]
         for i, column in enumerate(block.columns):
-            if not self._columns[i].fits(column):
+            if i == len(self._columns):
+                self._columns.append(self._growing(column))
+            elif not self._columns[i].fits(column):
                 self._columns[i] = self._widened(self._columns[i], column)
-            self._columns[i].append(column)
+        for table in self._tables.values():
+            table.reserve(block.length)
+        for growing, column in zip(self._columns, block.columns, strict=True):
+            growing.append(column)
         self.length += block.length
+
+    def _growing(self, column: Column) -> _Growing:
+        if isinstance(column, np.ndarray):
+            width = column.dtype.itemsize
+            table = column.ndim == 1 and width <= 8 and column.dtype != object
+            return _Scalars(column.dtype, self._table(width)) if table else _Arrays(column)
+        if isinstance(column, Coded) and column.ndim == 1:
+            return _Codes(column, self._table(column.codes.dtype.itemsize))
+        return _Text(column.decoded()) if isinstance(column, Strings) else _Any()
+
+    def _table(self, width: int) -> _Table:
+        return self._tables.setdefault(width, _Table(width))
 
     def _widened(self, old: _Growing, column: Column) -> _Growing:
         """Move a column to a form that takes the new elements too."""
-        held = old.take(np.arange(self.length))
+        rows = np.arange(self.length)
+        for table in self._tables.values():
+            table.gather(rows)
+        held = old.take(rows)
         text = (
             isinstance(held, Strings) and isinstance(column, Strings) and held.shape[1:] == column.shape[1:]
         )
@@ -241,10 +308,14 @@ class Store:
 
     def take(self, rows: Indices) -> Block:
         """Gather elements."""
+        for table in self._tables.values():
+            table.gather(rows)
         return Block(tuple(column.take(rows) for column in self._columns), len(rows))
 
     def keep(self, rows: Indices) -> None:
         """Forget all other elements; `rows` ascend."""
+        for table in self._tables.values():
+            table.keep(rows)
         for column in self._columns:
             column.keep(rows)
         self.length = len(rows)

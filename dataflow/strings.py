@@ -85,10 +85,10 @@ class Strings:
 
     def take(self, indices: Indices) -> Strings:
         """Return the rows at the indices of the leading axis."""
-        width = math.prod(self.shape[1:])
+        width, shape = math.prod(self.shape[1:]), (len(indices), *self.shape[1:])
         if width != 1:
             indices = (indices[:, None] * width + np.arange(width)).ravel()
-        return Strings(self.values.take(pa.array(indices)), (len(indices) // max(width, 1), *self.shape[1:]))
+        return Strings(self.values.take(pa.array(indices)), shape)
 
     def decoded(self) -> Strings:
         """Return the values without dictionary encoding."""
@@ -170,13 +170,15 @@ class Dictionary:
 
     Args:
         values: Arrow text or binary array.
+        parts: Dictionaries whose entries these are, behind each other.
     """
 
-    __slots__ = ("__weakref__", "_given", "_objects", "values")
+    __slots__ = ("__weakref__", "_given", "_objects", "_parts", "values")
     _known: ClassVar[weakref.WeakValueDictionary[tuple[int, ...], Dictionary]] = weakref.WeakValueDictionary()
 
-    def __init__(self, values: pa.Array) -> None:
+    def __init__(self, values: pa.Array, parts: Sequence[Dictionary] = ()) -> None:
         self.values = values
+        self._parts = parts
         self._objects: npt.NDArray[Any] | None = None
         self._given = 0
 
@@ -190,31 +192,30 @@ class Dictionary:
             found = cls._known[key] = cls(values)
         return found
 
-    @staticmethod
-    def joined(parts: Sequence[Dictionary]) -> Dictionary:
+    @classmethod
+    def joined(cls, parts: Sequence[Dictionary]) -> Dictionary:
         """Return the entries of all parts behind each other; some may be there several times."""
-        result = Dictionary(pa.concat_arrays([part.values for part in parts]))
-        objects = [part._objects[:-1] for part in parts if part._objects is not None]
-        if len(objects) == len(parts):
-            result._objects = np.concatenate((*objects, [None]))
-        return result
+        return cls(pa.concat_arrays([part.values for part in parts]), tuple(parts))
 
     def __len__(self) -> int:
         return len(self.values)
 
     def objects(self, codes: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
         """Return what the codes stand for as an object array; -1 is None."""
+        self._given += codes.size
+        if self._objects is None and not self._parts and self._given < len(self.values) // 2:
+            flat = pa.array(codes.ravel(), mask=codes.ravel() < 0)  # few of many entries
+            found = np.asarray(self.values.take(flat).to_numpy(zero_copy_only=False), object)
+            return found.reshape(codes.shape)
+        return self._entries()[codes]
+
+    def _entries(self) -> npt.NDArray[Any]:
+        """Return all entries as objects, and a None behind them, which -1 finds."""
         if self._objects is None:
-            self._given += codes.size
-            if self._given < len(self.values) // 2:  # few of many entries
-                flat = pa.array(codes.ravel(), mask=codes.ravel() < 0)
-                return np.asarray(self.values.take(flat).to_numpy(zero_copy_only=False), object).reshape(
-                    codes.shape
-                )
-            entries = np.empty(len(self.values) + 1, object)  # the last one is what -1 finds
-            entries[:-1] = self.values.to_numpy(zero_copy_only=False)
-            self._objects = entries
-        return self._objects.take(codes)
+            whole = [part._entries()[:-1] for part in self._parts]
+            whole = whole or [self.values.to_numpy(zero_copy_only=False)]
+            self._objects = np.concatenate((*whole, np.array([None])))
+        return self._objects
 
 
 class Coded(Strings):

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from dataflow.errors import DataflowError, InvalidArgumentError
-from dataflow.expr.tensor import CONSTANT, Call, Tensor, as_value, plain_value
+from dataflow.expr.tensor import CONSTANT, PARAMETER, Call, Tensor, as_value, plain_value
 from dataflow.strings import Strings
 
 
@@ -61,6 +61,15 @@ class Function:
         """Positions of the parameters that some output depends on."""
         calls = {id(call) for call in postorder(self.outputs)}
         return tuple(i for i, tensor in enumerate(self.parameters) if id(tensor.call) in calls)
+
+    @functools.cached_property
+    def is_total(self) -> bool:
+        """Whether no element can make it fail: all operations are total, on tensors of known shapes."""
+        return all(
+            call.primitive in (PARAMETER, CONSTANT)
+            or (call.primitive.total and not any(None in t.shape for t in call.inputs))
+            for call in postorder(self.outputs)
+        )
 
     @functools.cached_property
     def _schedule(self) -> tuple[list[_Step], list[_Place]]:

@@ -29,6 +29,7 @@ class Primitive:
         samples: Makes argument tuples ``(inputs, attributes)`` for the conformance suite.
         elementwise: The inputs broadcast against each other and are aligned by the evaluator, so
             `compute` may treat them as plain arrays and ignore `lead`.
+        total: There is a result for all values of known shapes: no element can make it fail.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Primitive:
     compute: Callable[..., Any]
     samples: Callable[[], list[tuple[tuple[Any, ...], dict[str, Any]]]]
     elementwise: bool = False
+    total: bool = False
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """Build a tensor if any input is one; compute at once otherwise."""

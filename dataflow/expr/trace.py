@@ -59,7 +59,7 @@ def trace(function: Callable[..., Any], element_spec: Structure) -> Traced:
         raise TraceError(f"{type(error).__name__}: {error}").in_stage(
             failing_line(error, function)
         ) from error
-    outputs = map_structure(_output, pack_lists(result))
+    outputs = as_output(result)
     tensors = tuple(flatten(outputs))
     return Traced(Function(tuple(leaves), tensors), map_structure(lambda tensor: tensor.spec, outputs))
 
@@ -67,6 +67,16 @@ def trace(function: Callable[..., Any], element_spec: Structure) -> Traced:
 def _mappings(spec: Structure) -> list[Mapping[str, Any]]:
     """Return the dict that an element is, or those that it is a tuple of."""
     return [part for part in (spec if isinstance(spec, tuple) else (spec,)) if isinstance(part, Mapping)]
+
+
+def as_output(result: Any) -> Structure:
+    """Return what a function returned as a structure of tensors.
+
+    Raises:
+        InvalidArgumentError: A part of it is None.
+        SpecError: Keys of a dict are no strings.
+    """
+    return map_structure(_output, pack_lists(result))
 
 
 def _output(value: Any) -> Tensor:

@@ -10,18 +10,22 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 
 from dataflow import kernels
-from dataflow.block import Block, Column, concat_columns
+from dataflow.block import Block, Column, concat_columns, object_column
 from dataflow.errors import DataflowError, Location, SpecError, TraceError, UserFunctionError
 from dataflow.expr.function import Function, depends_on, postorder
 from dataflow.expr.tensor import Call, Tensor, as_element, as_tensor, spec_of_value
 from dataflow.expr.trace import Traced, call_with_element, pack_lists, trace
 from dataflow.origin import failing_line
 from dataflow.spec import (
+    ObjectSpec,
+    ObjectValue,
     Structure,
     TensorSpec,
     assert_same_structure,
     component_names,
     flatten,
+    free_spec,
+    has_objects,
     is_namedtuple,
     is_structure,
     is_text,
@@ -104,14 +108,20 @@ class UserFunction:
         """Return the function in tier ``python``."""
         return dataclasses.replace(self, tier="python", graph=None, loop=None)
 
-    def run(self, block: Block) -> Block:
-        """Apply the function to each element of a block with dense columns.
+    def run(self, block: Block, compute: Callable[[Block], list[Column]] | None = None) -> Block:
+        """Apply the function to each element of a block, with dense columns unless in tier ``python``.
+
+        Args:
+            block: The elements.
+            compute: Returns the columns of the result in another way, such as in another process.
 
         Raises:
             DataflowError: With ``row`` set where one element is to blame.
         """
         try:
-            if self.graph is not None:
+            if compute is not None:
+                columns = compute(block)
+            elif self.graph is not None:
                 columns = self.graph.run(block.columns, rows=block.length)
             elif self.loop is not None:
                 columns = self._run_compiled(block, self.loop)
@@ -237,6 +247,10 @@ def conform(value: Any, spec: TensorSpec) -> Column:
     Raises:
         SpecError: Its shape or kind is not that of the spec, or it is out of the dtype's range.
     """
+    if isinstance(spec, ObjectSpec) or isinstance(value, ObjectValue):
+        if not isinstance(value, ObjectValue) or not spec.is_compatible_with(value.value_spec):
+            raise SpecError(f"{value!r} does not fit {spec}")
+        return object_column([value])
     try:
         column: Any = as_element(value, spec)
     except (TypeError, ValueError, OverflowError, SpecError) as error:
@@ -274,12 +288,15 @@ def make_user_function(
         input_spec: Structure of TensorSpec of its argument.
         first_element: Reads a block with one element of the input (None if it is empty); called only
             when the function cannot be traced, to learn what it returns.
-        strict: Raise the `TraceError` instead of falling back.
+        strict: Raise the `TraceError` instead of falling back. Functions of datasets and ragged tensors
+            are called per element in any case.
         line: The line that builds the stage, for the warning.
 
     Raises:
         TraceError: It cannot be traced, and `strict`.
     """
+    if has_objects(input_spec):
+        return fall_back(function, input_spec, first_element, None, line)
     try:
         traced: Traced = trace(function, input_spec)
     except TraceError as error:
@@ -295,10 +312,13 @@ def fall_back(
     function: Callable[..., Any],
     input_spec: Structure,
     first_element: FirstElement,
-    reason: TraceError,
+    reason: TraceError | None,
     line: str,
 ) -> UserFunction:
-    """Return the function in tier ``compiled`` or ``python``, and warn in the latter case."""
+    """Return the function in tier ``compiled`` or ``python``, and warn in the latter case.
+
+    Without a reason there is no warning: it is to be called per element.
+    """
     block = first_element()
     draft = UserFunction(function, input_spec, input_spec, "python", reason=reason)
     if block is not None:
@@ -307,7 +327,10 @@ def fall_back(
         if compiled is not None:
             return compiled
         draft = dataclasses.replace(draft, output_spec=output_spec)
-    text = f"{draft} built at {line} runs per element in Python: {reason.message} (at {reason.stage})"
+    if reason is None:
+        return draft
+    where = "" if reason.stage is None else f" (at {reason.stage})"
+    text = f"{draft} built at {line} runs per element in Python: {reason.message}{where}"
     file, _, number = line.rpartition(":")
     warnings.warn_explicit(text, TracingWarning, file or "unknown", int(number) if number.isdigit() else 0)
     return draft
@@ -317,8 +340,7 @@ def _free_spec(value: Any) -> TensorSpec:
     """Spec of a value seen once: sizes may differ in other elements."""
     if value is None:
         raise SpecError("the function returned None", hint="return the new element")
-    spec = spec_of_value(value)
-    return spec.with_shape((None,) * spec.rank)
+    return free_spec(spec_of_value(value))
 
 
 def compile_loop(draft: UserFunction, output_spec: Structure, block: Block) -> UserFunction | None:
@@ -334,6 +356,8 @@ def compile_loop(draft: UserFunction, output_spec: Structure, block: Block) -> U
         for s in (draft.input_spec, output_spec)
     ]
     if not all(plain) or any(spec.rank or is_text(spec.dtype) for spec in (*ins, *outs)):
+        return None
+    if has_objects((*ins, *outs)):
         return None
     compiled = kernels.loops.compile_loop(draft.function, tuple(block.columns))
     if compiled is None or len(compiled.dtypes) != len(outs):

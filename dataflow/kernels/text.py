@@ -107,11 +107,14 @@ def gather(
 
 
 @kernel
-def gather_rows(
-    first: npt.NDArray[Any], second: npt.NDArray[Any], rows: npt.NDArray[np.int64], out: npt.NDArray[Any]
-) -> None:
-    """Gather from two arrays as if `second` stood behind `first`."""
-    split = len(first)
-    for i in range(len(rows)):
-        row = rows[i]
-        out[i] = first[row] if row < split else second[row - split]
+def gather_columns(columns: npt.NDArray[Any], rows: npt.NDArray[np.int64], out: npt.NDArray[Any]) -> None:
+    """Gather elements of all columns: ``out[j, i] = columns[j, rows[i]]``.
+
+    Args:
+        columns: Words ``[k, m]``.
+        rows: Numbers below m, ``[n]``.
+        out: Receives words ``[k, n]``.
+    """
+    for j in range(len(columns)):
+        for i in range(len(rows)):
+            out[j, i] = columns[j, rows[i]]

@@ -11,14 +11,20 @@ from dataflow.plan.node import Node
 from dataflow.plan.stages import Rule, Stage, rewrite
 from dataflow.rewrites.drop_no_ops import drop_no_ops
 from dataflow.rewrites.fuse_maps import fuse_maps
+from dataflow.rewrites.narrow_early import narrow_early
 from dataflow.rewrites.place_prefetch import place_prefetch
 from dataflow.rewrites.place_threads import place_threads
 from dataflow.rewrites.prune_columns import prune_columns
+from dataflow.rewrites.push_filters import push_filters
+from dataflow.rewrites.push_positions import push_positions
 
 RULES: tuple[Rule, ...] = (
     drop_no_ops,  # first: what does nothing would keep the other rules from seeing neighbours
+    push_positions,  # before fusing: a map that fails would keep others from being passed
+    narrow_early,  # before fusing: what moves below a shuffle meets the maps there
     fuse_maps,  # before pruning: one function knows best which columns are used
     prune_columns,
+    push_filters,
 )
 """Between "checked" and "rewritten"."""
 

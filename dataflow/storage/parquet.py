@@ -3,56 +3,52 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataflow.block import Block, Column, Origin, Ragged, Strings
-from dataflow.errors import DataLossError, InvalidArgumentError, Location, SpecError
-from dataflow.spec import BINARY, STRING, TensorSpec
+from dataflow.arrow_columns import block_of, filled, is_text_type
+from dataflow.block import Block, Origin
+from dataflow.errors import DataLossError, Location
 from dataflow.storage.files import atomic_writer, open_binary
+from dataflow.strings import Dictionary
 
-
-def _is_text(kind: pa.DataType) -> bool:
-    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    return any(test(kind) for test in tests)
-
-
-def spec_of(field: pa.Field) -> TensorSpec:
-    """Return the spec of a column of scalars or of lists of scalars."""
-    kind, shape = field.type, ()
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        kind, shape = kind.value_type, (None,)  # type: ignore[assignment]
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if _is_text(kind):
-        binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-        return TensorSpec(shape, BINARY if binary else STRING)
-    try:
-        return TensorSpec(shape, kind.to_pandas_dtype())
-    except (NotImplementedError, SpecError) as error:
-        raise SpecError(
-            f"column {field.name!r} has type {field.type}, which no tensor can hold",
-            hint="read other columns: ParquetDataset(..., columns=[...])",
-        ) from error
+Condition: TypeAlias = tuple[str, str, Any]
+"""A column, the name of a NumPy comparison, and the number or text on its right side."""
+DICTIONARY_BYTES = 1 << 20
+"""What writers let a dictionary grow to before they write a column without it."""
+MIN_ROWS = 1 << 14
+"""Rows worth decoding at once, as long as they take no more than four blocks."""
 
 
 class ParquetShard:
-    """One Parquet file.
+    """One Parquet file. Text that is dictionary-encoded in the file stays so.
+
+    Args:
+        path: Local path or URL.
+        plain: Columns whose text is read without its dictionary.
 
     Raises:
         NotFoundError, DataLossError: It is not there, or is not a Parquet file.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, plain: Collection[str] = ()) -> None:
         self.path = path
         self._raw = open_binary(path)
+        self._dictionaries: dict[str, Dictionary] = {}
         try:
             self._file = pq.ParquetFile(self._raw, page_checksum_verification=True, pre_buffer=False)
+            coded = [name for name in _coded_columns(self._file) if name not in plain]
+            if coded:
+                self._file = pq.ParquetFile(
+                    self._raw,
+                    metadata=self._file.metadata,
+                    read_dictionary=coded,
+                    page_checksum_verification=True,
+                    pre_buffer=False,
+                )
         except (pa.ArrowInvalid, OSError) as error:
             self._raw.close()
             raise DataLossError(f"{path} is not a readable Parquet file: {error}") from error
@@ -64,12 +60,34 @@ class ParquetShard:
         metadata = self._file.metadata
         return [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
 
-    def group_bytes_per_row(self, group: int, columns: Sequence[str]) -> int:
-        """Uncompressed bytes per row of the columns in a row group, at least 1."""
+    def may_refuse(self, group: int, columns: Collection[str]) -> bool:
+        """Tell whether a row group may have a null in a column that has no value for it."""
+        metadata = self._file.metadata.row_group(group)
+        used = [metadata.column(i) for i in range(metadata.num_columns)]
+        return any(_may_refuse(column) for column in used if column.path_in_schema in columns)
+
+    def excludes(self, group: int, where: Sequence[Condition], columns: Collection[str]) -> bool:
+        """Tell whether the statistics of a row group show that no row meets all conditions.
+
+        Not where a null that no value stands for would be passed over unseen.
+        """
+        metadata = self._file.metadata.row_group(group)
+        used = [metadata.column(i) for i in range(metadata.num_columns)]
+        statistics = {column.path_in_schema: column.statistics for column in used}
+        excluded = any(_excludes(statistics.get(name), how, value) for name, how, value in where)
+        return excluded and not self.may_refuse(group, columns)
+
+    def rows_at_once(self, group: int, columns: Collection[str], block_bytes: int) -> int:
+        """Return how many rows of a row group make a block of about so many bytes."""
         info = self._file.metadata.row_group(group)
         used = [info.column(i) for i in range(info.num_columns)]
-        total = sum(c.total_uncompressed_size for c in used if c.path_in_schema.split(".")[0] in columns)
-        return max(1, int(total // max(1, info.num_rows)))
+        widths = [
+            max(8, column.total_uncompressed_size // max(1, info.num_rows))
+            for column in used
+            if column.path_in_schema.split(".")[0] in columns
+        ]
+        rows = block_bytes // max(1, sum(widths))
+        return min(max(1, rows, min(MIN_ROWS, 4 * rows)), 1 << 17)
 
     def batches(
         self, group: int, columns: Sequence[str], rows: int, fills: Mapping[str, Any]
@@ -87,8 +105,19 @@ class ParquetShard:
             if batch is None:
                 return
             arrays = [(name, batch.column(name)) for name in columns]
-            filled = [a.fill_null(fills[n]) if n in fills and a.null_count else a for n, a in arrays]
-            yield pa.RecordBatch.from_arrays(filled, names=list(columns))
+            complete = [filled(a, fills[n]) if n in fills else a for n, a in arrays]
+            shared = [self._shared(n, a) for n, a in zip(columns, complete, strict=True)]
+            yield pa.RecordBatch.from_arrays(shared, names=list(columns))
+
+    def _shared(self, name: str, array: pa.Array) -> pa.Array:
+        """Return the array over the dictionary of the batch before it, if that has the same entries."""
+        if not pa.types.is_dictionary(array.type):
+            return array
+        known = self._dictionaries.get(name)
+        if known is not None and known.values.equals(array.dictionary):
+            return pa.DictionaryArray.from_arrays(array.indices, known.values)
+        self._dictionaries[name] = Dictionary.of(array.dictionary)
+        return array
 
     def block(self, batch: pa.RecordBatch, group: int, first: int) -> Block:
         """Return the block of a batch that begins at row `first` of a row group.
@@ -96,47 +125,61 @@ class ParquetShard:
         Raises:
             InvalidArgumentError: A null has no value; ``row`` is its place in the batch.
         """
-        origin = Origin(self.path, first, "row", group)
-        names = batch.schema.names
-        columns = tuple(_column(a, n, origin) for n, a in zip(names, batch.columns, strict=True))
-        return Block(columns, batch.num_rows, origin)
+        return block_of(batch, Origin(self.path, first, "row", group))
 
     def close(self) -> None:
         """Close the file."""
         self._raw.close()
 
 
-def _column(array: pa.Array, name: str, origin: Origin) -> Column:
-    kind = array.type
-    if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
-        array = array.dictionary_decode()
-        kind = array.type
-    if pa.types.is_dictionary(kind) or _is_text(kind):
-        return Strings(array)
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        sizes = np.asarray(array.value_lengths().fill_null(0)).astype(np.int64)
-        items = array.flatten()
-        owner = np.repeat(np.arange(len(array)), sizes)
-        _refuse_nulls(items, name, origin, owner)
-        return Ragged(_column(items, name, origin), sizes[:, None])
-    _refuse_nulls(array, name, origin, np.arange(len(array)))
-    return np.asarray(array.to_numpy(zero_copy_only=False))
+def _excludes(statistics: Any, comparison: str, value: Any) -> bool:
+    """Tell whether no value between the least and the greatest of a row group compares as wanted."""
+    if statistics is None or not statistics.has_min_max:
+        return False
+    least, greatest = statistics.min, statistics.max
+    if not isinstance(least, type(value) if isinstance(value, str) else (int, float)) or least != least:
+        return False
+    match comparison:
+        case "equal":
+            return bool(value < least or value > greatest)
+        case "less":
+            return bool(least >= value)
+        case "less_equal":
+            return bool(least > value)
+        case "greater":
+            return bool(greatest <= value)
+        case "greater_equal":
+            return bool(greatest < value)
+    return False
 
 
-def _refuse_nulls(array: pa.Array, name: str, origin: Origin, rows: npt.NDArray[np.int64]) -> None:
-    """Raise for a null that no value can stand for; `rows` says which element an item belongs to."""
-    kind = array.type
-    missing = pa.types.is_floating(kind) or pa.types.is_temporal(kind) or pa.types.is_dictionary(kind)
-    if not array.null_count or missing or _is_text(kind):
-        return
-    row = int(rows[np.flatnonzero(np.asarray(array.is_null()))[0]])
-    error = InvalidArgumentError(
-        f"column {name!r} of type {kind} has a null, and no value can stand for it",
-        location=origin.location(row, name, "null"),
-        hint=f"give a default: ParquetDataset(..., fill_nulls={{{name!r}: 0}})",
-    )
-    error.row = row
-    raise error
+def _may_refuse(column: Any) -> bool:
+    """Tell whether reading a column of a row group may refuse a null, as far as its statistics tell."""
+    if column.physical_type not in ("INT32", "INT64", "BOOLEAN"):
+        return False
+    statistics = column.statistics
+    return statistics is None or not statistics.has_null_count or statistics.null_count > 0
+
+
+def _coded_columns(file: pq.ParquetFile) -> list[str]:
+    """Return the text columns that are dictionary-encoded throughout, as far as sizes tell."""
+    metadata = file.metadata
+    if not metadata.num_row_groups:
+        return []
+    first = metadata.row_group(0)
+    found = []
+    for i in range(first.num_columns):
+        column = first.column(i)
+        name = column.path_in_schema
+        if (
+            not column.has_dictionary_page
+            or "." in name
+            or not is_text_type(file.schema_arrow.field(name).type)
+        ):
+            continue
+        if column.total_uncompressed_size <= DICTIONARY_BYTES + 2.5 * column.num_values:
+            found.append(name)
+    return found
 
 
 def write_example(path: str, table: pa.Table, rows_per_group: int) -> str:

@@ -5,7 +5,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import dataflow as df
+import dataflow.rewrites
 from dataflow import Dataset, Options, ParquetDataset
+from dataflow.plan.node import walk
+from dataflow.sources.parquet import ParquetRows
 
 TWO = Options(threads=2)
 
@@ -94,3 +97,109 @@ def test_columns_that_batch_may_refuse_are_read_all_the_same(tmp_path):
     assert "columns=('a', 'b')" in explained(dataset)[-1]
     with pytest.raises(df.InvalidArgumentError, match="cannot stack elements of different shapes"):
         list(dataset)
+
+
+@pytest.fixture
+def days(tmp_path):
+    """Two files of three row groups, sorted by day."""
+    paths = []
+    for number in range(2):
+        first = 30 * number
+        columns = {
+            "day": range(first, first + 30),
+            "name": [f"d{day:02d}" for day in range(first, first + 30)],
+            "x": [day / 2 for day in range(first, first + 30)],
+        }
+        paths.append(str(tmp_path / f"{number}.parquet"))
+        pq.write_table(pa.table(columns), paths[-1], row_group_size=10)
+    return ParquetDataset(paths)
+
+
+def scanned_rows(dataset):
+    """Return how many rows the scan hands to the filter above it."""
+    plan = dataflow.rewrites.plan_at("rewritten", dataset.node, Options().resolved())
+    return sum(1 for _ in Dataset(next(node for node in walk(plan) if isinstance(node, ParquetRows))))
+
+
+@pytest.mark.parametrize(
+    ("predicate", "rows"),
+    [
+        (lambda row: row["day"] >= 45, 20),
+        (lambda row: (row["day"] > 12) & (row["day"] < 18), 10),
+        (lambda row: 5 > row["day"], 10),
+        (lambda row: row["day"] == 31, 10),
+        (lambda row: row["name"] == "d05", 10),
+        (lambda row: row["x"] <= 2.0, 10),
+        (lambda row: row["day"] < 0, 0),
+        (lambda row: (row["day"] < 10) | (row["day"] > 50), 60),
+        (lambda row: row["day"] != 3, 60),
+    ],
+)
+def test_filters_pass_over_row_groups_that_statistics_exclude(days, predicate, rows):
+    dataset = days.filter(predicate)
+    assert list(dataset) == list(dataset.with_options(Options(rewrites=False)))
+    assert scanned_rows(dataset) == rows
+
+
+def test_filters_reach_the_scan_through_maps(days):
+    dataset = days.map(lambda row: (row["day"], row["x"] * 2)).filter(lambda day, _: day > 55)
+    assert [int(day) for day, _ in dataset] == [56, 57, 58, 59]
+    assert scanned_rows(dataset) == 10
+
+
+def test_a_null_that_is_refused_is_not_passed_over(tmp_path):
+    path = str(tmp_path / "x.parquet")
+    pq.write_table(pa.table({"day": [1, None, 3, 4]}), path, row_group_size=2)
+    dataset = ParquetDataset(path).filter(lambda row: row["day"] > 2)
+    with pytest.raises(df.InvalidArgumentError, match="has a null"):
+        list(dataset)
+    assert [int(row["day"]) for row in dataset.ignore_errors()] == [3, 4]
+
+
+@pytest.mark.parametrize("rewrites", [True, False])
+def test_positions_mean_the_same_with_and_without_pushed_filters(days, rewrites):
+    dataset = days.filter(lambda row: (row["day"] % 7 < 3) & (row["day"] > 25))
+    saved, resumed = (dataset.with_options(Options(rewrites=r, threads=0)) for r in (rewrites, not rewrites))
+    whole = [int(row["day"]) for row in dataset]
+    for taken in range(len(whole) + 1):
+        iterator = iter(saved)
+        for _ in range(taken):
+            next(iterator)
+        other = iter(resumed)
+        other.restore(iterator.state())
+        assert [int(row["day"]) for row in other] == whole[taken:]
+
+
+def test_skip_seeks_in_parquet_files_and_passes_below_batches_and_maps(days):
+    dataset = days.map(lambda row: row["x"] * 2).batch(4).skip(10).take(2)
+    assert [batch.tolist() for batch in dataset] == [[40, 41, 42, 43], [44, 45, 46, 47]]
+    lines = explained(dataset)
+    assert [line.split("(")[0].strip() for line in lines] == ["Batch", "Map", "Take", "ParquetRows"]
+    assert "skip_rows=40" in lines[-1]
+
+
+def test_what_fails_is_not_counted_so_positions_stay_above_it():
+    texts = Dataset.from_tensor_slices(["x", "1", "2", "3"]).map(lambda text: text.astype(int))
+    assert explained(texts.skip(1))[0].startswith("Skip")
+    assert [int(x) for x in texts.skip(1).ignore_errors()] == [2, 3]
+
+
+def test_skipped_rows_that_are_refused_do_not_count(tmp_path):
+    path = str(tmp_path / "x.parquet")
+    pq.write_table(pa.table({"day": [1, None, 3, 4, 5]}), path, row_group_size=2)
+    dataset = ParquetDataset(path).skip(2).ignore_errors()
+    assert "skip_rows=2" in explained(dataset)[-1]
+    assert [int(row["day"]) for row in dataset] == [4, 5]
+
+
+def test_maps_that_make_rows_smaller_run_before_the_shuffle():
+    pairs = Dataset.from_tensor_slices((range(9), range(9))).shuffle(4, 1, reshuffle_each_iteration=False)
+    dataset = pairs.map(lambda a, b: a + b)
+    assert [line.split("(")[0].strip() for line in explained(dataset)] == ["Shuffle", "Map", "TensorSlices"]
+    assert list(dataset) == list(dataset.with_options(Options(rewrites=False)))
+    assert explained(pairs.map(lambda a, b: (a, b, a)))[0].startswith("Map")
+
+
+def test_parquet_is_read_ahead_of_a_shuffle(days):
+    lines = explained(days.shuffle(5, seed=1).batch(2).with_options(TWO), "placed")
+    assert [line.split("(")[0].strip() for line in lines] == ["Batch", "Shuffle", "Prefetch", "ParquetRows"]

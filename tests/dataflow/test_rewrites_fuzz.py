@@ -23,6 +23,7 @@ from dataflow.transforms.take import Take
 
 SEED = 20240607
 PLANS = 1000
+NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,11 @@ def is_number(leaf):
 def first_is_small(*parts):
     leaf = flatten(parts)[0]
     return np.all(leaf % 3 != 1) if is_number(leaf) else np.all(leaf != "x")
+
+
+def first_is_between(*parts):
+    leaf = flatten(parts)[0]
+    return np.all((leaf > 1) & (leaf <= 6)) if is_number(leaf) else np.all(leaf == "y")
 
 
 def doubled(*parts):
@@ -73,6 +79,8 @@ def sources(rng, parquet):
         lambda: Dataset.from_tensor_slices((np.arange(8), np.arange(8.0) / 3)),
         lambda: Dataset.from_tensor_slices({"x": np.arange(6), "y": np.array(list("abxdex"))}),
         lambda: ParquetDataset(parquet),
+        lambda: ParquetDataset([parquet, parquet]),
+        lambda: Dataset.from_tensor_slices(["4", "x", "7", "y", "8"]).map(lambda text: text.astype(np.int64)),
     ])()  # fmt: skip
 
 
@@ -84,12 +92,14 @@ def stages(rng):
         lambda ds: ds.map(function),
         lambda ds: ds.map(function, num_parallel_calls=2),
         lambda ds: ds.filter(first_is_small),
+        lambda ds: ds.filter(first_is_between),
         lambda ds: ds.take(k),
         lambda ds: ds.skip(max(k, 0)),
         lambda ds: ds.skip(1).take(max(k, 2)),
         lambda ds: ds.shard(3, k % 3),
         lambda ds: ds.repeat(min(max(k, 0), 2)),
         lambda ds: ds.shuffle(max(k, 1), seed=seed),
+        lambda ds: ds.shuffle("global", seed=seed),
         lambda ds: ds.batch(max(k, 1), drop_remainder=k > 2),
         lambda ds: ds.batch(3).unbatch(),
         lambda ds: ds.enumerate(k),
@@ -97,6 +107,7 @@ def stages(rng):
         lambda ds: Dataset.zip(ds, ds),
         lambda ds: ds.prefetch(max(k, 0)),
         lambda ds: ds.cache(),
+        lambda ds: ds.snapshot(f"memory://fuzz/{next(NUMBERS)}"),
         lambda ds: ds.flat_map(lambda *parts: Dataset.from_tensors(flatten(parts)[0]).repeat(2)),
         lambda ds: ds.interleave(lambda *parts: Dataset.from_tensors(element(parts)).repeat(2), 2),
     ])  # fmt: skip

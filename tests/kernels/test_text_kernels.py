@@ -69,10 +69,10 @@ def test_gather_is_its_twin(kernel, rows):
     assert out.tobytes() == reference.gather(b"abcdefg", starts.tolist(), sizes.tolist(), rows)
 
 
-@every_form(text.gather_rows)
-@pytest.mark.parametrize("split", [0, 2, 5])
-def test_gather_rows_reads_two_arrays_as_one(kernel, split):
-    whole, rows = np.arange(10, 15), np.array([4, 0, 0, 2])
-    out = np.empty(4, np.int64)
-    kernel(whole[:split], whole[split:], rows, out)
-    assert out.tolist() == [14, 10, 10, 12]
+@every_form(text.gather_columns)
+@pytest.mark.parametrize("rows", [[], [4], [4, 0, 0, 2]])
+def test_gather_columns_takes_the_same_rows_of_each(kernel, rows):
+    columns = np.arange(10).reshape(2, 5)
+    out = np.empty((2, len(rows)), np.int64)
+    kernel(columns, np.array(rows, np.int64), out)
+    assert out.tolist() == columns[:, rows].tolist()

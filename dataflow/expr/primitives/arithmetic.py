@@ -36,7 +36,7 @@ def _record(ufunc: np.ufunc, *samples: tuple[Any, ...]) -> Primitive:
     def examples() -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
         return [(tuple(np.asarray(value) for value in sample), {}) for sample in samples]
 
-    return Primitive(ufunc.__name__, infer, compute, examples, elementwise=True)
+    return Primitive(ufunc.__name__, infer, compute, examples, elementwise=True, total=ufunc is not np.power)
 
 
 _SIGNED = ([1.5, -2.0, 0.25],)

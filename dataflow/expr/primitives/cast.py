@@ -23,6 +23,7 @@ cast = Primitive(
     lambda _, x, *, dtype: np.asarray(x).astype(dtype, copy=False),
     lambda: [((np.array([1.5, -2.0]),), {"dtype": "int64"}), ((np.array([1, 0]),), {"dtype": "bool"})],
     elementwise=True,
+    total=True,
 )
 
 

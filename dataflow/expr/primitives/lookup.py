@@ -55,6 +55,7 @@ vocabulary_lookup = Primitive(
         ((np.array([3, 9, -1]),), {"vocabulary": (9, 3), "default": -1}),
     ],
     elementwise=True,
+    total=True,
 )
 """Position in `vocabulary`; `default` where unknown; -1 where missing ('' or null text, integer -1)."""
 
@@ -75,5 +76,6 @@ bucketize = Primitive(
     _bucketize,
     lambda: [((np.array([-1.0, 0.0, 5.0, np.nan]),), {"boundaries": (0.0, 10.0)})],
     elementwise=True,
+    total=True,
 )
 """The number of boundaries <= x, compared in float32; NaN goes to the last bucket."""

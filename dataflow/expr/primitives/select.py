@@ -31,6 +31,7 @@ where = Primitive(
     lambda _, condition, x, y: np.where(condition, x, y),
     lambda: [((np.array([True, False]), np.array([1.0, 2.0]), np.array([3.0, 4.0])), {})],
     elementwise=True,
+    total=True,
 )
 NUMPY_FUNCTIONS[np.where] = where
 

@@ -61,6 +61,7 @@ string_equal = Primitive(
         ((np.array(["a"], object), np.array(["b"], object)), {}),
     ],
     elementwise=True,
+    total=True,
 )
 
 
