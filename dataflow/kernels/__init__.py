@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-FAMILIES = ("csv", "csv_numbers", "distinct", "loops", "shuffle", "text")
+FAMILIES = ("csv", "csv_numbers", "distinct", "loops", "records", "shuffle", "text")
 
 
 def __getattr__(name: str) -> ModuleType:
