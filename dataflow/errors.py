@@ -111,6 +111,10 @@ class AlreadyExistsError(DataflowError, FileExistsError):
     __str__ = DataflowError.__str__
 
 
+class OutOfRangeError(DataflowError, EOFError):
+    """An iterator is at its end: there is no next element."""
+
+
 class DataLossError(DataflowError, ValueError):
     """Data is truncated or corrupt."""
 

@@ -16,6 +16,7 @@ from dataflow.errors import InvalidArgumentError, SpecError, did_you_mean
 from dataflow.expr.function import Function, postorder
 from dataflow.expr.tensor import CONSTANT, PARAMETER, Tensor, parameter
 from dataflow.expr.user_function import UserFunction
+from dataflow.one_shot import symbolic_elements
 from dataflow.spec import Structure, TensorSpec, flatten, pack
 from dataflow.transforms.map import Map
 from estimators.graph.variable import VARIABLE
@@ -26,7 +27,8 @@ InputFn = Callable[..., Any] | Dataset
 def call_input_fn(input_fn: InputFn, **available: Any) -> Dataset:
     """Return the dataset of an `input_fn`: a dataset itself, or a function that returns one.
 
-    The function may ask for `mode` and `config` by name.
+    The function may ask for `mode` and `config` by name. It may also return tensors that it computed from
+    ``dataset.make_one_shot_iterator().get_next()``: features, or a pair of features and labels.
 
     Raises:
         SpecError: It is neither, or returned something else.
@@ -41,13 +43,26 @@ def call_input_fn(input_fn: InputFn, **available: Any) -> Dataset:
     for name in names:
         if name not in available and parameters[name].default is inspect.Parameter.empty:
             raise InvalidArgumentError(f"input_fn asks for {name!r}", hint=did_you_mean(name, available))
-    dataset = input_fn(**{name: value for name, value in available.items() if name in names})
-    if not isinstance(dataset, Dataset):
-        raise SpecError(
-            f"input_fn must return a Dataset, and returned {type(dataset).__name__}",
-            hint="return Dataset.from_tensor_slices((features, labels)).batch(128)",
-        )
-    return dataset
+    with symbolic_elements() as elements:
+        result = input_fn(**{name: value for name, value in available.items() if name in names})
+        if isinstance(result, Dataset):
+            return result
+        if not elements:
+            raise SpecError(
+                f"input_fn must return a Dataset, and returned {type(result).__name__}",
+                hint="return Dataset.from_tensor_slices((features, labels)).batch(128)",
+            )
+        return Dataset(elements.plan(_features_and_labels(result), _name_of(input_fn)))
+
+
+def _features_and_labels(result: Any) -> Structure:
+    """Return what an `input_fn` returned as features, or as a tuple of features and labels."""
+    parts = tuple(result) if isinstance(result, list) else result
+    return parts[0] if isinstance(parts, tuple) and len(parts) == 2 and parts[1] is None else parts
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__qualname__", type(function).__name__))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
