@@ -153,6 +153,12 @@ def as_column(values: Any, spec: TensorSpec) -> Dense:
     return np.asarray(values, dtype=spec.dtype, order="C")  # ascontiguousarray would make arrays of scalars
 
 
+def _bytes_of(column: Column) -> int:
+    """Return the bytes of a column, and of its objects where they know."""
+    inside = column if isinstance(column, np.ndarray) and column.dtype.kind == "O" else ()
+    return int(column.nbytes) + sum(getattr(value, "nbytes", 0) for value in inside)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Origin:
     """Where a run of elements came from: consecutive records of one file, or rows of a table (path None)."""
@@ -182,7 +188,7 @@ class Block:
     @property
     def nbytes(self) -> int:
         """Bytes of all columns."""
-        return sum(int(column.nbytes) for column in self.columns)
+        return sum(_bytes_of(column) for column in self.columns)
 
     def slice(self, start: int, stop: int | None = None) -> Block:
         """Return elements ``start:stop`` as views."""

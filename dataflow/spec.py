@@ -102,13 +102,57 @@ class TensorSpec:
     def is_compatible_with(self, other: TensorSpec) -> bool:
         """Tell whether some value could satisfy both specs."""
         return (
-            self.dtype == other.dtype
+            not isinstance(other, ObjectSpec)
+            and self.dtype == other.dtype
             and self.rank == other.rank
             and all(a is None or b is None or a == b for a, b in zip(self.shape, other.shape, strict=True))
         )
 
     def __repr__(self) -> str:
         return f"TensorSpec(shape={self.shape}, dtype={dtype_name(self.dtype)})"
+
+
+class ObjectSpec(TensorSpec):
+    """A component whose values are no arrays: each is one Python object, in a column of objects.
+
+    What works on arrays refuses it: it cannot be traced, stacked, split or padded.
+    """
+
+    def with_shape(self, shape: Sequence[int | None]) -> TensorSpec:
+        """Refuse: its values are not made of rows."""
+        raise SpecError(f"components of {self} cannot be stacked or padded", hint=self.way_out)
+
+    @property
+    def way_out(self) -> str:
+        """What to do where a stage needs arrays."""
+        return "map them to arrays first"
+
+    def common(self, other: TensorSpec) -> TensorSpec:
+        """Return the narrowest spec that both values satisfy."""
+        raise NotImplementedError
+
+    def freed(self) -> TensorSpec:
+        """Return the spec with all sizes unknown: what is known of further values of this kind."""
+        raise NotImplementedError
+
+
+class ObjectValue:
+    """Base of what may be a component though it is no array."""
+
+    @property
+    def value_spec(self) -> ObjectSpec:
+        """The spec of the value as a component of an element."""
+        raise NotImplementedError
+
+
+def free_spec(spec: TensorSpec) -> TensorSpec:
+    """Return the spec with all sizes unknown."""
+    return spec.freed() if isinstance(spec, ObjectSpec) else spec.with_shape((None,) * spec.rank)
+
+
+def has_objects(structure: Structure) -> bool:
+    """Tell whether components are no arrays, given their specs."""
+    return any(isinstance(spec, ObjectSpec) for spec in flatten(structure))
 
 
 def is_namedtuple(value: object) -> bool:
@@ -215,6 +259,8 @@ def common_spec(a: TensorSpec, b: TensorSpec) -> TensorSpec:
     Raises:
         SpecError: The dtypes or ranks differ.
     """
-    if a.dtype != b.dtype or a.rank != b.rank:
+    if isinstance(a, ObjectSpec):
+        return a.common(b)
+    if isinstance(b, ObjectSpec) or a.dtype != b.dtype or a.rank != b.rank:
         raise SpecError(f"{a} and {b} have no common spec")
     return a.with_shape([x if x == y else None for x, y in zip(a.shape, b.shape, strict=True)])

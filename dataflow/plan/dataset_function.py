@@ -8,11 +8,12 @@ from typing import Any
 
 from dataflow.block import Block
 from dataflow.errors import DataflowError, TraceError, UserFunctionError
-from dataflow.expr.tensor import Tensor, as_value, parameter
+from dataflow.expr.tensor import as_value, parameter
 from dataflow.expr.trace import call_with_element
 from dataflow.origin import failing_line
 from dataflow.plan.node import Node, bind
-from dataflow.spec import Structure, flatten, pack
+from dataflow.runtime.operator import Operator
+from dataflow.spec import Structure, TensorSpec, flatten, has_objects, pack
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,13 +26,15 @@ class DatasetFunction:
         output_spec: Structure of TensorSpec of the elements of its datasets.
         template: The plan for a symbolic element, if it could be traced.
         leaves: The symbolic element's components.
+        outline: The plan for a symbolic element with datasets, for rewrites: it cannot be run.
     """
 
     function: Callable[..., Node]
     input_spec: Structure
     output_spec: Structure
     template: Node | None
-    leaves: tuple[Tensor, ...]
+    leaves: tuple[Any, ...]
+    outline: Node | None = None
 
     def __repr__(self) -> str:
         name = getattr(self.function, "__qualname__", type(self.function).__name__).split("<locals>.")[-1]
@@ -61,25 +64,57 @@ class DatasetFunction:
 
 
 def make_dataset_function(
-    function: Callable[..., Node], input_spec: Structure, first_element: Callable[[], Block | None]
+    function: Callable[..., Node],
+    input_spec: Structure,
+    first_element: Callable[[], Block | None],
+    symbol: Callable[[TensorSpec], Any] = parameter,
 ) -> DatasetFunction:
-    """Trace the function with a symbolic element; where it needs values, it is called per element."""
-    leaves = tuple(parameter(spec) for spec in flatten(input_spec))
+    """Trace the function with a symbolic element; where it needs values, it is called per element.
+
+    Args:
+        function: Takes the element (a tuple unpacked) and returns a plan.
+        input_spec: Structure of TensorSpec of its argument.
+        first_element: Reads a block with one element of the input; None if it is empty.
+        symbol: Makes a component of the symbolic element. A function that gets datasets is always called
+            per element: the symbolic element only tells what it returns, if it can.
+    """
+    draft = DatasetFunction(function, input_spec, None, None, ())
+    objects = has_objects(input_spec)
     try:
+        leaves = tuple(symbol(spec) for spec in flatten(input_spec))
         template = call_with_element(function, pack(input_spec, leaves))
+        if objects:
+            return dataclasses.replace(
+                draft, output_spec=template.element_spec, outline=template, leaves=leaves
+            )
         return DatasetFunction(function, input_spec, template.element_spec, template, leaves)
     except TraceError:
         pass
     except DataflowError:
-        raise
-    except Exception as error:
-        if not _needs_value(error):
+        if not objects:
             raise
-    draft = DatasetFunction(function, input_spec, None, None, ())
+    except Exception as error:
+        if not objects and not _needs_value(error):
+            raise
     block = first_element()
     if block is None:
         return dataclasses.replace(draft, output_spec=input_spec)
     return dataclasses.replace(draft, output_spec=draft.plan(block, 0).element_spec)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unread(Node):
+    """Stands for a dataset that is a component of a symbolic element: it has a spec and no elements."""
+
+    signature: Structure
+
+    def infer_spec(self) -> Structure:
+        """What is known of the elements."""
+        return self.signature
+
+    def operator(self, *inputs: Operator) -> Operator:
+        """Refuse to run."""
+        raise TraceError("a symbolic dataset has no elements", hint="the function needs a real one")
 
 
 def _needs_value(error: BaseException) -> Any:

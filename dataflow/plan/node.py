@@ -83,6 +83,10 @@ class Node(ABC):
             found.extend(v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Node))
         return tuple(found)
 
+    def with_columns(self, components: Sequence[int]) -> Self | None:
+        """Return a node that gives only some components, in `flatten` order, if that saves reading."""
+        return None
+
     @property
     def reshuffles(self) -> bool:
         """Whether each start gives the same elements in another order."""

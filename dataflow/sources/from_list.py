@@ -15,11 +15,13 @@ from dataflow.expr.user_function import conform
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import (
+    ObjectValue,
     Structure,
     TensorSpec,
     assert_same_structure,
     common_spec,
     flatten,
+    free_spec,
     is_text,
     map_structure,
     pack,
@@ -83,26 +85,30 @@ def list_node(elements: Sequence[Any]) -> FromList:
     if not elements or not flatten(elements[0]):
         raise InvalidArgumentError("from_list needs at least one element with at least one component")
     first = map_structure(spec_of_value, elements[0])
-    free = [spec.with_shape((None,) * spec.rank) for spec in flatten(first)]
+    free = [free_spec(spec) for spec in flatten(first)]
     rows, signature = [], first
     for i, element in enumerate(elements):
         try:
             assert_same_structure(first, element)
             leaves = flatten(element)
             columns = [_column(value, spec) for value, spec in zip(leaves, free, strict=True)]
-            shapes = [np.shape(value) for value in leaves]
         except SpecError as error:
             raise SpecError(f"element {i} differs from element 0: {error.message}") from error
         rows.append(columns)
-        specs = [spec.with_shape(shape) for spec, shape in zip(free, shapes, strict=True)]
+        specs = [_given(value, spec) for value, spec in zip(leaves, free, strict=True)]
         signature = map_structure(common_spec, signature, pack(first, specs))
     joined: list[Column] = [concat_columns([row[k] for row in rows]) for k in range(len(free))]
     return FromList(Block(tuple(joined), len(rows)), signature)
 
 
+def _given(value: Any, spec: TensorSpec) -> TensorSpec:
+    """Return the spec of the value: of the dtype of all."""
+    return value.value_spec if isinstance(value, ObjectValue) else spec.with_shape(np.shape(value))
+
+
 def _column(value: Any, spec: TensorSpec) -> Column:
     """Return the value as a column of one row; an empty list fits any dtype."""
-    if np.size(value) == 0:
+    if not isinstance(value, ObjectValue) and np.size(value) == 0:
         value = np.empty(np.shape(value), object if is_text(spec.dtype) else spec.dtype)
     return conform(value, spec)
 

@@ -7,20 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from dataflow.block import Block, Column, Dense, as_column, slice_column
+from dataflow.block import Block, Column, Dense, as_column, object_column, slice_column
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor, as_tensor, as_value, spec_of_value
+from dataflow.leaves import row_spec
 from dataflow.options import UNKNOWN_CARDINALITY
 from dataflow.plan.node import Node
+from dataflow.ragged import RaggedTensor
 from dataflow.runtime.operator import Operator, State
-from dataflow.spec import Structure, TensorSpec, component_names, flatten, is_structure, pack
+from dataflow.spec import ObjectValue, Structure, TensorSpec, component_names, flatten, is_structure, pack
 
 
 @dataclasses.dataclass(frozen=True)
 class TensorSlices(Node):
     """The slices of all components along their first axis; or, with `whole`, everything as one element.
 
-    `leaves` are arrays, `Strings`, or, in a `flat_map` function, symbolic tensors and then their values.
+    `leaves` are arrays, `Strings`, ragged tensors or datasets; or, in a `flat_map` function, symbolic tensors
+    and then their values.
     """
 
     leaves: tuple[Dense | Tensor | Any, ...] = dataclasses.field(compare=False, repr=False)
@@ -49,8 +52,7 @@ class TensorSlices(Node):
 
     def infer_spec(self) -> Structure:
         """The components without their first axis."""
-        cut = 0 if self.whole else 1
-        return pack(self.structure, [spec.with_shape(spec.shape[cut:]) for spec in self._specs])
+        return pack(self.structure, self._specs if self.whole else [row_spec(spec) for spec in self._specs])
 
     def infer_cardinality(self) -> int:
         """The size of the first axis."""
@@ -70,9 +72,7 @@ class TensorSlicesOperator(Operator):
     def start(self, own: State | None) -> None:
         """Begin with the first slice."""
         self.next_row = 0 if own is None else own["next"]
-        leaves = [as_value(leaf) for leaf in self.node.leaves]
-        arrays = [leaf if hasattr(leaf, "reshape") else np.asarray(leaf) for leaf in leaves]
-        self.columns: list[Column] = [a.reshape((1, *a.shape)) if self.node.whole else a for a in arrays]
+        self.columns = [_column(leaf, whole=self.node.whole) for leaf in self.node.leaves]
         self.length = len(self.columns[0])
         if any(len(column) != self.length for column in self.columns):
             raise InvalidArgumentError(f"the components have {[len(c) for c in self.columns]} slices")
@@ -92,6 +92,16 @@ class TensorSlicesOperator(Operator):
         return {"next": self.next_row}
 
 
+def _column(leaf: Any, *, whole: bool) -> Column:
+    if isinstance(leaf, RaggedTensor) and not whole:
+        return leaf.as_column()
+    if isinstance(leaf, ObjectValue):
+        return object_column([leaf])
+    value = as_value(leaf)
+    array: Any = value if hasattr(value, "reshape") else np.asarray(value)
+    return array.reshape((1, *array.shape)) if whole else array  # type: ignore[no-any-return]
+
+
 def tensor_slices(tensors: Structure, *, whole: bool = False) -> TensorSlices:
     """Return the node for a structure of arrays, lists, text or symbolic tensors."""
     leaves = [_leaf(value) for value in flatten(tensors)]
@@ -104,13 +114,13 @@ def _nesting(tensors: Structure, count: int) -> Structure:
     return pack(tensors, [0] * count)
 
 
-def _leaf(value: Any) -> Dense | Tensor:
-    if isinstance(value, Tensor):
+def _leaf(value: Any) -> Dense | Tensor | ObjectValue:
+    if isinstance(value, Tensor | ObjectValue):
         return value
     if isinstance(value, list) and any(isinstance(item, Tensor) for item in value):
         return as_tensor(value)
     if hasattr(value, "to_numpy"):
-        value = value.to_numpy()
+        value = _without_missing(value)
     try:
         array = np.asarray(value)
         spec = spec_of_value(array)
@@ -119,6 +129,14 @@ def _leaf(value: Any) -> Dense | Tensor:
             f"a component is not an array: {error}", hint="pad ragged lists to one shape"
         ) from error
     return as_column(array, spec)
+
+
+def _without_missing(series: Any) -> Any:
+    """Return the values of a Series; text that is missing is None, as in Arrow, not NaN."""
+    array = series.to_numpy()
+    if array.dtype == object and hasattr(series, "isna"):
+        array = np.where(series.isna(), None, array)
+    return array
 
 
 EXAMPLES = (

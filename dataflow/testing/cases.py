@@ -10,6 +10,7 @@ from types import ModuleType
 
 import numpy as np
 
+from dataflow.dataset import Dataset
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.user_function import make_user_function
 from dataflow.plan.node import Node
@@ -23,7 +24,9 @@ from dataflow.transforms import TRANSFORMS
 from dataflow.transforms.batch import Batch
 from dataflow.transforms.map import Map
 from dataflow.transforms.prefetch import Prefetch
+from dataflow.transforms.ragged_batch import RaggedBatch
 from dataflow.transforms.shuffle import Shuffle
+from dataflow.transforms.window import Window
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,20 +43,26 @@ def _failing() -> Node:
     return Map(text, make_user_function(lambda t: t.astype(np.int64), text.element_spec, lambda: None))
 
 
+def _lists() -> Node:
+    """Lists of different lengths."""
+    return FromGenerator(lambda: ([float(i)] * (i % 3) for i in range(8)), TensorSpec((None,), np.float32))
+
+
 INPUTS: dict[str, Make] = {
     "numbers": lambda: Range(0, 11),
     "empty": lambda: Range(0, 0),
     "pairs": lambda: tensor_slices((np.arange(10), np.array(list("abcdefghij")))),
     "dicts": lambda: tensor_slices({"a": np.arange(9), "name": np.array(list("abcdefghi"))}),
     "vectors": lambda: Batch(Range(0, 11), 3),
-    "ragged": lambda: FromGenerator(
-        lambda: ([float(i)] * (i % 3) for i in range(8)), TensorSpec((None,), np.float32)
-    ),
+    "ragged": _lists,
     "threaded": lambda: Prefetch(Range(0, 12)),
     "shuffled": lambda: Shuffle(Range(0, 10), 4, (87654321, 5)),
     "failing": _failing,
+    "windows": lambda: Window(Range(0, 11), 3, 2, as_batch=False, handle=Dataset),
+    "ragged tensors": lambda: RaggedBatch(_lists(), 2),
 }
-"""What transforms are tried on: scalars, text, nested and ragged elements, threads, epochs, and errors."""
+"""What transforms are tried on: scalars, text, nested and ragged elements, threads, epochs, errors, and
+components that are no arrays."""
 
 
 def _fits(make: Make) -> bool:

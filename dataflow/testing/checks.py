@@ -9,12 +9,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from dataflow.dataset import Dataset
 from dataflow.errors import DataflowError
 from dataflow.options import Options
 from dataflow.plan.node import Node, walk
 from dataflow.runtime.operator import State
 from dataflow.runtime.threads import running
-from dataflow.spec import TensorSpec, assert_same_structure, flatten, is_text
+from dataflow.spec import ObjectValue, TensorSpec, assert_same_structure, flatten, is_text
 from dataflow.testing.events import Event, Make, drain, events, options_for, resume, start, step
 from dataflow.transforms.repeat import Repeat
 
@@ -62,13 +63,19 @@ def elements_fit_the_spec(make: Make) -> None:
 
 
 def _expect_fit(spec: TensorSpec, value: Any) -> None:
-    if is_text(spec.dtype):
+    if isinstance(value, ObjectValue):
+        fits = spec.is_compatible_with(value.value_spec)
+        if isinstance(value, Dataset) and fits:
+            elements_fit_the_spec(lambda: value.node)
+    elif is_text(spec.dtype):
         kind = str if spec.dtype.kind == "U" else bytes
         items = value.ravel().tolist() if isinstance(value, np.ndarray) else [value]
         fits = all(item is None or isinstance(item, kind) for item in items)
     else:
         fits = np.asarray(value).dtype == spec.dtype
-    if not fits or not spec.is_compatible_with(TensorSpec(np.shape(value), spec.dtype)):
+    if not isinstance(value, ObjectValue):
+        fits = fits and spec.is_compatible_with(TensorSpec(np.shape(value), spec.dtype))
+    if not fits:
         raise AssertionError(f"{value!r} does not fit {spec}")
 
 

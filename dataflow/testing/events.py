@@ -13,6 +13,7 @@ from dataflow.dataset import Dataset
 from dataflow.errors import DataflowError
 from dataflow.options import Options
 from dataflow.plan.node import Node
+from dataflow.ragged import RaggedTensor
 from dataflow.runtime.iterate import DatasetIterator
 from dataflow.spec import Structure, flatten
 
@@ -47,6 +48,10 @@ def as_event(element: Structure) -> Event:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Dataset):
+        return f"dataset of {[as_event(element) for element in value]!r}"
+    if isinstance(value, RaggedTensor):
+        return f"ragged {value.dtype.name} {value.value_spec!r} {value.to_list()!r}"
     array = np.asarray(value, dtype=object if isinstance(value, str | bytes) else None)
     return f"{array.dtype.name}{list(array.shape)} {array.tolist()!r}"
 

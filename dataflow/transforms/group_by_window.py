@@ -277,6 +277,11 @@ class GroupByWindowOperator(Operator):
             self.inner.close()
             self.inner = None
 
+    def held_bytes(self) -> int:
+        """The elements that have not been given out."""
+        pieces = (piece for group in self.groups.values() for piece in group.pieces)
+        return sum(numbers.nbytes + rows.nbytes for numbers, rows in pieces)
+
     def own_state(self) -> State:
         """What was given out of each key since the position of the input, and the position in a group."""
         read = self.input_again.own_state()
@@ -303,7 +308,10 @@ def with_key(source: Node, key_func: Callable[..., Any], **options: Any) -> Map:
         return key_func(*element), element if unpacked else element[0]
 
     keyed.__qualname__ = getattr(key_func, "__qualname__", "key_func")
-    return Map(source, make_user_function(keyed, spec, **options))
+    function = make_user_function(keyed, spec, **options)
+    if function.output_spec is spec:  # there was no element to learn from
+        function = dataclasses.replace(function, output_spec=(TensorSpec((), np.int64), spec))
+    return Map(source, function)
 
 
 def _example(reduce: Callable[[Any, Node], Node], **sizes: Any) -> Callable[[Node], Node]:

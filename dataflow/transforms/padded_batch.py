@@ -169,6 +169,8 @@ def padded_batch_node(
     spec = source.element_spec
     leaves: list[TensorSpec] = flatten(spec)
     names = component_names(spec)
+    for leaf in leaves:
+        leaf.with_shape(leaf.shape)  # refuses what is no array
     shapes = [None] * len(leaves) if padded_shapes is None else _shapes(spec, padded_shapes)
     if is_structure(padding_values):
         assert_same_structure(spec, padding_values)

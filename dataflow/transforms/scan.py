@@ -27,6 +27,8 @@ from dataflow.spec import (
     component_names,
     dtype_name,
     flatten,
+    free_spec,
+    has_objects,
     is_namedtuple,
     is_structure,
     is_text,
@@ -245,8 +247,8 @@ def scan_node(
     draft = ScanFunction(function, specs, source.element_spec, None)
     made, reason = _specified(draft, state, first_element)
     made = dataclasses.replace(made, loop=None if reason else _loop(made))
-    if made.loop is None:
-        text = reason.message if reason else "Numba cannot compile it"
+    text = reason.message if reason else "Numba cannot compile it"
+    if made.loop is None and not has_objects(source.element_spec):
         if strict:
             raise TraceError(f"{made} cannot be compiled: {text}")
         warnings.warn(
@@ -267,7 +269,7 @@ def _specified(
             return dataclasses.replace(draft, output_spec=draft.element_spec), error
         new, output = draft.step(state, pack(draft.element_spec, block.row(0)))
         check_state(draft.state_spec, map_structure(spec_of_value, new), weak=flatten(new))
-        free = map_structure(lambda v: (s := spec_of_value(v)).with_shape((None,) * s.rank), output)
+        free = map_structure(lambda value: free_spec(spec_of_value(value)), output)
         return dataclasses.replace(draft, output_spec=free), error
     check_state(draft.state_spec, returned[0])
     return dataclasses.replace(draft, output_spec=returned[1]), None
@@ -276,7 +278,7 @@ def _specified(
 def _loop(made: ScanFunction) -> Callable[..., None] | None:
     """Compile a function of scalars."""
     parts = (made.state_spec, made.element_spec, made.output_spec)
-    if not isinstance(made.function, types.FunctionType):
+    if not isinstance(made.function, types.FunctionType) or has_objects(parts):
         return None
     for part in parts:
         plain = not is_structure(part) or (isinstance(part, tuple) and not is_namedtuple(part))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
+from typing import TypeGuard
 
-from dataflow.block import Block, Dense, Ragged
+import numpy as np
+import numpy.typing as npt
+
+from dataflow.block import Block, Column, Dense, Ragged
 from dataflow.errors import DataflowError, InvalidArgumentError, SpecError
+from dataflow.leaves import row_spec
 from dataflow.options import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY
 from dataflow.plan.node import Node, Traits
 from dataflow.runtime.operator import Operator, State, forward
-from dataflow.spec import Structure, TensorSpec, component_names, flatten, map_structure
+from dataflow.spec import Structure, TensorSpec, component_names, flatten, has_objects, map_structure
 from dataflow.transforms.batch import Batch
 
 
@@ -38,11 +43,7 @@ class Unbatch(Node):
 
     def infer_spec(self) -> Structure:
         """The components without their first axis."""
-
-        def row(spec: TensorSpec) -> TensorSpec:
-            return spec.with_shape(spec.shape[1:])
-
-        return map_structure(row, self.input.element_spec)
+        return map_structure(row_spec, self.input.element_spec)
 
     def infer_cardinality(self) -> int:
         """The product, where all elements have one known number of rows."""
@@ -72,8 +73,8 @@ class UnbatchOperator(Operator):
         """Return the rows of the next run of elements of equal size."""
         while self.runs or self._read():
             before, run = self.runs.popleft()
-            columns: list[Dense] = [column for column in run.columns if not isinstance(column, Ragged)]
-            sizes = {column.shape[1] for column in columns}
+            columns = [column for column in run.columns if not isinstance(column, Ragged)]
+            sizes = {_rows_of(column) for column in columns}
             if len(sizes) > 1 and run.length > 1:  # each element has an error of its own
                 self.runs.appendleft((forward(before, 1), run.slice(1)))
             self.position = self.runs[0][0] if self.runs else self.input.state()
@@ -83,7 +84,7 @@ class UnbatchOperator(Operator):
                 )
             rows = run.length * sizes.pop()
             if rows:
-                return Block(tuple(c.reshape((rows, *c.shape[2:])) for c in columns), rows)
+                return Block(tuple(_joined(column, rows) for column in columns), rows)
         return None
 
     def _read(self) -> bool:
@@ -95,14 +96,29 @@ class UnbatchOperator(Operator):
             raise
         if block is None:
             return False
-        for run in block.dense_runs():
-            self.runs.append((before, run))
-            before = forward(before, run.length)
+        step = 1 if has_objects(self.node.input.element_spec) else block.length
+        for start in range(0, block.length, step):
+            for run in block.slice(start, start + step).dense_runs():
+                self.runs.append((before, run))
+                before = forward(before, run.length)
         return True
 
     def input_states(self) -> list[State | None]:
         """The position behind the last delivered run."""
         return [self.position]
+
+
+def _rows_of(column: Dense) -> int:
+    """Return the number of rows in each element; objects come one at a time."""
+    return len(column[0]) if _is_objects(column) else column.shape[1]
+
+
+def _joined(column: Dense, rows: int) -> Column:
+    return column[0].as_column() if _is_objects(column) else column.reshape((rows, *column.shape[2:]))
+
+
+def _is_objects(column: Dense) -> TypeGuard[npt.NDArray[np.object_]]:
+    return isinstance(column, np.ndarray) and column.dtype == object
 
 
 EXAMPLES = (lambda source: Unbatch(Batch(source, 4)), lambda source: Unbatch(Batch(source, 2, True)))

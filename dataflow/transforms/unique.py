@@ -15,7 +15,7 @@ from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.plan.node import Node
 from dataflow.runtime.lookback import Lookback
 from dataflow.runtime.operator import Operator, State
-from dataflow.spec import Structure, TensorSpec, dtype_name, flatten, is_text
+from dataflow.spec import Structure, TensorSpec, dtype_name, flatten, has_objects, is_text
 from dataflow.store import grown
 from dataflow.strings import Indices, Strings, text_parts
 
@@ -32,6 +32,8 @@ class Unique(Node):
         if len(specs) != 1:
             raise InvalidArgumentError(f"unique needs elements of one component, and these have {len(specs)}")
         dtype = specs[0].dtype
+        if has_objects(specs[0]):
+            raise SpecError(f"unique takes int32, int64 and text, not {specs[0]}")
         if not is_text(dtype) and dtype not in (np.int32, np.int64):
             raise SpecError(f"unique takes int32, int64 and text, not {dtype_name(dtype)}")
 
