@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-from collections.abc import Iterator
 
 from dataflow.block import Block
-from dataflow.errors import AlreadyExistsError, DataflowError, InvalidArgumentError, StateError
+from dataflow.errors import AlreadyExistsError, SpecError
 from dataflow.plan.node import Node
+from dataflow.runtime.keep import Keeping, KeepOperator, Kept
 from dataflow.runtime.operator import Operator, State
-from dataflow.spec import Structure
-from dataflow.storage import block_file
-from dataflow.storage.files import is_url
-
-_log = logging.getLogger("dataflow")
+from dataflow.spec import Structure, has_objects
+from dataflow.storage import block_file, files
 
 
 @dataclasses.dataclass
@@ -44,11 +40,11 @@ class Cache(Node):
     """Fingerprint of the input as it was written: rewrites do not make it another pipeline."""
 
     def check(self) -> None:
-        """Note which pipeline is cached; refuse URLs."""
-        if is_url(self.filename):
-            raise InvalidArgumentError(
-                f"cache writes to a local file, not to {self.filename}",
-                hint="give a local path, or '' to keep the elements in memory",
+        """Note which pipeline is cached."""
+        if self.filename and has_objects(self.input.element_spec):
+            raise SpecError(
+                f"cache cannot write elements of {self.input.element_spec} to a file",
+                hint="keep them in memory, with cache(), or cache what they are made of",
             )
         if self.pipeline is None:
             object.__setattr__(self, "pipeline", self.input.fingerprint)
@@ -71,147 +67,74 @@ class Cache(Node):
         return f"{self.filename}.cache"
 
 
-class CacheOperator(Operator):
-    """Fills while reading the input for the first time; afterwards reads what was kept."""
+class _Blocks:
+    """Reads blocks in memory."""
+
+    def __init__(self, blocks: list[Block]) -> None:
+        self._blocks = iter(blocks)
+
+    def next(self) -> Block | None:
+        return next(self._blocks, None)
+
+    def close(self) -> None:
+        self._blocks = iter(())
+
+
+class _Filling:
+    """Collects blocks for a memory that is still empty at the end."""
+
+    def __init__(self, memory: Memory, origin: State) -> None:
+        self._memory, self._origin = memory, origin
+        self._blocks: list[Block] = []
+        self.nbytes = 0
+
+    def write(self, block: Block) -> None:
+        self._blocks.append(block)
+        self.nbytes += block.nbytes
+
+    def finish(self) -> None:
+        if self._memory.blocks is None:
+            self._memory.blocks, self._memory.origin = self._blocks, self._origin
+
+    def discard(self) -> None:
+        self._blocks = []
+
+
+class CacheOperator(KeepOperator):
+    """Keeps blocks in the node's memory, or in a file."""
 
     node: Cache
-    kept: Iterator[Block] | None = None
-    writer: block_file.Writer | None = None
-    filling: list[Block]
+    verb = "cache"
 
-    def __init__(self, node: Cache, *inputs: Operator) -> None:
-        super().__init__(node, *inputs)
-        self.filling = []
-
-    def start(self, own: State | None) -> None:
-        """Read what is kept, from the saved element on; else fill from the start of the pass.
-
-        The saved position is where the filling pass began: what was kept may be gone.
-        """
-        self.delivered = 0
-        self.failed = 0  # errors that the input raised
-        self.ended = False
-        self.completed = False  # whether this pass has been kept: the file may be gone since
-        self.rest: Block | None = None
-        self.origin = self.input.state()
-        self.kept = self._open_kept(resuming=own is not None)
-        # what is kept has no errors, so a pass that was reading it goes on without, even if it is gone
-        self.errors_pass = self.kept is None and (own is None or own["errors_pass"])
-        if own is not None:
-            self._pass_over(own["delivered"], own["failed"] if self.kept is None else 0)
-
-    def _pass_over(self, delivered: int, failed: int) -> None:
-        """Go to the saved element; errors on the way were raised before it was saved."""
-        while self.delivered < delivered or self.failed < failed:
-            try:
-                self._next(max(delivered - self.delivered, 1))
-            except DataflowError as error:
-                if self.failed > failed:
-                    raise
-                _log.debug("raised before the position was saved: %s", error)
-            if self.ended or self.delivered > delivered:
-                raise StateError(
-                    f"{self.node.describe()} has other elements than when the position was saved",
-                    hint="resume on the same data",
-                )
-
-    def _open_kept(self, *, resuming: bool) -> Iterator[Block] | None:
+    def open_kept(self, *, resuming: bool) -> Kept | None:
+        """Return the blocks of an earlier pass."""
         if not self.node.filename:
             memory = self.node.memory
             if memory.blocks is None or (resuming and memory.origin != self.origin):
                 return None
             self.origin = memory.origin or self.origin
-            return iter(memory.blocks)
-        if not block_file.exists(self.node.path):
+            return _Blocks(memory.blocks)
+        if not files.exists(self.node.path):
             return None
-        reader = block_file.Reader(self.node.path)
+        reader = block_file.Reader(self.node.path, "cache file")
         if reader.fingerprint != self.node.pipeline:
+            reader.close()
             raise AlreadyExistsError(
                 f"the cache file {self.node.path} belongs to another pipeline",
                 hint="delete it, or give another filename",
             )
-        return reader.blocks()
+        return reader
 
-    def produce(self) -> Block | None:
-        """Return the next elements, kept or fresh."""
-        return self._next(1 << 62)
+    def held_bytes(self) -> int:
+        """The elements in memory, of this pass or of an earlier one."""
+        filling = self.keeping.nbytes if isinstance(self.keeping, _Filling) else 0
+        return filling + sum(block.nbytes for block in self.node.memory.blocks or ())
 
-    def _next(self, rows: int) -> Block | None:
-        if self.ended:
-            return None
-        block = self._kept_rows(rows) if self.kept is not None else self._fresh_rows(rows)
-        if block is not None:
-            self.delivered += block.length
-        self.ended = block is None
-        return block
-
-    def _kept_rows(self, rows: int) -> Block | None:
-        assert self.kept is not None
-        block = self.rest if self.rest is not None else next(self.kept, None)
-        if block is None:
-            return None
-        self.rest = block.slice(rows) if block.length > rows else None
-        return block.slice(0, rows)
-
-    def _fresh_rows(self, rows: int) -> Block | None:
-        block = self._read(rows)
-        if block is not None:
-            self._keep(block)
-        if block is None or self.delivered + block.length == self.node.infer_cardinality():
-            self._complete()
-        return block
-
-    def _read(self, rows: int) -> Block | None:
-        while True:
-            try:
-                return self.input.read(rows)
-            except DataflowError as error:
-                if self.errors_pass:
-                    self.failed += 1
-                    raise
-                _log.debug("raised in the pass that was kept: %s", error)
-
-    def _keep(self, block: Block) -> None:
-        if not self.node.filename:
-            self.filling.append(block)
-            return
-        if self.writer is None:
-            self.writer = block_file.Writer(self.node.path, self.node.pipeline)
-        self.writer.write(block)
-
-    def _complete(self) -> None:
-        if self.completed:
-            return
-        self.completed = True
+    def new_keeping(self) -> Keeping:
+        """Return the memory, or a new file."""
         if self.node.filename:
-            if self.writer is None:  # the pass was empty
-                self.writer = block_file.Writer(self.node.path, self.node.pipeline)
-            self.writer.finish()
-            self.writer = None
-        elif self.node.memory.blocks is None:
-            self.node.memory.blocks, self.node.memory.origin = self.filling, self.origin
-        self.filling = []
-
-    def release(self) -> None:
-        """Drop what an unfinished pass has kept."""
-        if self.writer is not None:
-            self.writer.discard()
-        if self.writer is not None or self.filling:
-            _log.warning(
-                "cache: the pass ended after %d elements, before the end of the input, so nothing was kept; "
-                "put take() before cache() rather than behind it (%s)",
-                self.delivered,
-                self.node.stage,
-            )
-        self.writer, self.filling = None, []
-
-    def own_state(self) -> State:
-        """How many elements of this pass were delivered, and how many errors came between them."""
-        return {"delivered": self.delivered, "failed": self.failed, "errors_pass": self.errors_pass}
-
-    def input_states(self) -> list[State | None]:
-        """Where the filling pass began."""
-        return [self.origin]
+            return block_file.Writer(self.node.path, self.node.pipeline)
+        return _Filling(self.node.memory, self.origin)
 
 
 EXAMPLES = (lambda source: Cache(source),)

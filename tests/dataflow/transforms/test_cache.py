@@ -9,7 +9,6 @@ from dataflow import (
     AlreadyExistsError,
     DataLossError,
     Dataset,
-    InvalidArgumentError,
     Options,
     PlanWarning,
     TensorSpec,
@@ -159,6 +158,19 @@ def test_a_file_that_is_deleted_behind_its_last_element_is_not_written_empty(tmp
     assert [int(x) for x in dataset] == [0, 1, 2, 3, 4]
 
 
-def test_a_url_is_refused():
-    with pytest.raises(InvalidArgumentError, match="cache writes to a local file, not to memory://x/c"):
-        Dataset.range(3).cache("memory://x/c")
+def test_a_file_may_be_a_url():
+    name, source = "memory://caches/kept", Source()
+    for _ in range(2):
+        assert numbers(source.dataset().cache(name)) == [0, 1, 2, 3]
+    assert source.passes == 1
+
+
+def test_a_block_that_is_corrupt_is_noticed(tmp_path):
+    dataset = Dataset.range(1000).cache(tmp_path / "kept")
+    numbers(dataset)
+    (path,) = tmp_path.iterdir()
+    data = bytearray(path.read_bytes())
+    data[2000] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DataLossError, match="the checksum of block 0 is wrong"):
+        numbers(dataset)
