@@ -107,6 +107,16 @@ def specs_of(schema: pa.Schema, columns: Sequence[str], where: str) -> tuple[Ten
     return tuple(spec_of(schema.field(name)) for name in columns)
 
 
+def kept_columns(
+    columns: Sequence[str], specs: Sequence[TensorSpec], components: Sequence[int]
+) -> dict[str, Any]:
+    """Return ``columns`` and ``specs`` of some components, which are numbered in `flatten` order."""
+    order = sorted(columns)
+    kept = {order[i] for i in components}
+    pairs = [(c, s) for c, s in zip(columns, specs, strict=True) if c in kept]
+    return {"columns": tuple(c for c, _ in pairs), "specs": tuple(s for _, s in pairs)}
+
+
 def checked_fills(
     schema: pa.Schema, fill_nulls: Mapping[str, Any] | None, where: str
 ) -> tuple[tuple[str, Any], ...]:
