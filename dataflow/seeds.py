@@ -68,6 +68,17 @@ def words(pair: SeedPair, start: int, count: int) -> npt.NDArray[np.uint32]:
     return out
 
 
+def words_at(pair: SeedPair, positions: npt.NDArray[np.int64], level: int = 0) -> npt.NDArray[np.uint32]:
+    """Return the words at any positions; each level is a generator of its own, level 0 that of `words`.
+
+    >>> words_at((87654321, 42), np.array([1, 0, 1]))
+    array([4132877644, 2985944072, 4132877644], dtype=uint32)
+    """
+    out = np.empty(len(positions), np.uint32)
+    kernels.shuffle.philox_at(np.uint64(pair[0]), np.uint64(pair[1] + (level << 32)), positions, out)
+    return out
+
+
 class Epochs:
     """Counts the iterators that a random stage has started: each gets the next pair of words."""
 

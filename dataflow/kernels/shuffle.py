@@ -16,31 +16,50 @@ _32 = np.uint64(32)
 
 
 @kernel
-def philox(seed: int, seed2: int, start: int, out: npt.NDArray[np.uint32]) -> None:
-    """Fill `out` with words ``start, start + 1, …`` of Philox4x32-10.
+def philox_block(seed: int, seed2: int, block: int, words: npt.NDArray[np.uint64]) -> None:
+    """Fill `words` with four words of Philox4x32-10.
 
-    Key = the two halves of `seed`, counter = (0, 0, halves of `seed2`), one block of four words per
-    increment of the counter. Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3".
+    Key = the two halves of `seed`, counter = (halves of `block`, halves of `seed2`). Source: Salmon et
+    al., "Parallel random numbers: as easy as 1, 2, 3".
     """
+    c0 = np.uint64(block) & _U32
+    c1 = np.uint64(block) >> _32
+    c2 = np.uint64(seed2) & _U32
+    c3 = np.uint64(seed2) >> _32
+    k0 = np.uint64(seed) & _U32
+    k1 = np.uint64(seed) >> _32
+    for _ in range(10):
+        p0 = _M0 * c0
+        p1 = _M1 * c2
+        c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ k0, p1 & _U32, (p0 >> _32) ^ c3 ^ k1, p0 & _U32
+        k0 = (k0 + _K0) & _U32
+        k1 = (k1 + _K1) & _U32
+    words[0], words[1], words[2], words[3] = c0, c1, c2, c3
+
+
+@kernel
+def philox(seed: int, seed2: int, start: int, out: npt.NDArray[np.uint32]) -> None:
+    """Fill `out` with words ``start, start + 1, …``: the counter grows by one every four words."""
     block = -1
     words = np.zeros(4, np.uint64)
     for i in range(len(out)):
         position = start + i
         if position >> 2 != block:
             block = position >> 2
-            c0 = np.uint64(block) & _U32
-            c1 = np.uint64(block) >> _32
-            c2 = np.uint64(seed2) & _U32
-            c3 = np.uint64(seed2) >> _32
-            k0 = np.uint64(seed) & _U32
-            k1 = np.uint64(seed) >> _32
-            for _ in range(10):
-                p0 = _M0 * c0
-                p1 = _M1 * c2
-                c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ k0, p1 & _U32, (p0 >> _32) ^ c3 ^ k1, p0 & _U32
-                k0 = (k0 + _K0) & _U32
-                k1 = (k1 + _K1) & _U32
-            words[0], words[1], words[2], words[3] = c0, c1, c2, c3
+            philox_block(seed, seed2, block, words)
+        out[i] = words[position & 3]
+
+
+@kernel
+def philox_at(seed: int, seed2: int, positions: npt.NDArray[np.int64], out: npt.NDArray[np.uint32]) -> None:
+    """Fill `out` with the words of `philox` at any positions; quicker where neighbours share a block."""
+    block = -1
+    words = np.zeros(4, np.uint64)
+    for i in range(len(out)):
+        position = positions[i]
+        if position >> 2 != block:
+            block = position >> 2
+            philox_block(seed, seed2, block, words)
         out[i] = words[position & 3]
 
 

@@ -32,6 +32,15 @@ def test_philox_fills_every_other_word(kernel):
     assert whole[1::2].tolist() == [0] * 4
 
 
+@every_form(shuffle.philox_at)
+@pytest.mark.parametrize("positions", [[], [0], [5, 4, 7, 5], [0, 1, 2, 3, 4, 1 << 20, 3]])
+def test_philox_at_gives_the_words_of_the_twin(kernel, positions):
+    for pair in [(0, 0), (87654321, 42), (2**40 + 5, 2**33 + 1)]:
+        out = np.empty(len(positions), np.uint32)
+        kernel(np.uint64(pair[0]), np.uint64(pair[1]), np.array(positions, np.int64), out)
+        assert out.tolist() == [reference.philox(*pair, position, 1)[0] for position in positions]
+
+
 @every_form(shuffle.draw)
 @pytest.mark.parametrize(
     ("count", "waiting", "draws"), [(1, 0, 0), (1, 0, 1), (1, 4, 3), (5, 7, 4), (5, 2, 7)]

@@ -1,0 +1,52 @@
+"""The random order behind `shuffle("global")`: sorted by random bits, without end."""
+
+import numpy as np
+import pytest
+
+from dataflow.block import Block
+from dataflow.random_order import RandomOrder, random_order
+from dataflow.seeds import words_at
+
+PAIR = (87654321, 42)
+
+
+def by_bits(numbers):
+    """Return the slow twin of `random_order`."""
+    levels = [words_at(PAIR, numbers, level).tolist() for level in range(3)]
+    return sorted(range(len(numbers)), key=list(zip(*levels, strict=True)).__getitem__)
+
+
+def test_rows_with_the_same_first_bits_are_ordered_by_further_ones():
+    numbers = np.arange(400_000)
+    first = words_at(PAIR, numbers)
+    assert len(np.unique(first)) < len(first)
+    assert random_order(PAIR, numbers).tolist() == by_bits(numbers)
+
+
+def test_rows_keep_their_bits_whatever_else_is_ordered():
+    order = random_order(PAIR, np.arange(1000))
+    some = np.arange(0, 1000, 3)
+    assert some[random_order(PAIR, some)].tolist() == [n for n in order if n % 3 == 0]
+
+
+def test_levels_have_bits_of_their_own():
+    words = [words_at(PAIR, np.arange(100), level).tolist() for level in range(3)]
+    assert len({tuple(level) for level in words}) == 3
+
+
+@pytest.mark.parametrize("memory_bytes", [1, 400, 5000, 1 << 20])
+def test_parts_come_in_order_whatever_the_memory(memory_bytes):
+    rows = RandomOrder(PAIR, memory_bytes)
+    for start in range(0, 1000, 50):
+        numbers = np.arange(start, start + 50)
+        rows.append(Block((numbers * 10,), 50), numbers)
+    parts = list(iter(rows.next, None))
+    found = np.concatenate([part.block.columns[0][part.order] for part in parts])
+    assert found.tolist() == (random_order(PAIR, np.arange(1000)) * 10).tolist()
+    if memory_bytes < 1000:
+        assert len(parts) > 256  # parts of one level were too large, and distributed again
+
+
+def test_nothing_gives_nothing():
+    assert RandomOrder(PAIR, 1).next() is None
+    assert random_order(PAIR, np.arange(0)).tolist() == []
