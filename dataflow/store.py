@@ -33,6 +33,11 @@ class _Table:
         self._used = 0
         self._gathered = self._words
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use, with the room for more."""
+        return self._words.nbytes
+
     def add(self) -> int:
         """Make room for one more column, and return its number."""
         columns, capacity = self._words.shape
@@ -52,7 +57,8 @@ class _Table:
 
     def held(self, number: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         """Return the elements of a column, as a view."""
-        return self._words[number, : self._used].view(dtype)
+        column: npt.NDArray[Any] = self._words[number, : self._used].view(dtype)
+        return column
 
     def gather(self, rows: Indices) -> None:
         """Gather elements of all columns."""
@@ -61,7 +67,8 @@ class _Table:
 
     def gathered(self, number: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         """Return what was gathered last of a column."""
-        return self._gathered[number].view(dtype)
+        column: npt.NDArray[Any] = self._gathered[number].view(dtype)
+        return column
 
     def keep(self, rows: Indices) -> None:
         """Forget all other elements."""
@@ -72,6 +79,8 @@ class _Table:
 class _Growing(Protocol):
     """One column of the store. Tables have made room before `append`, and have gathered before `take`."""
 
+    @property
+    def nbytes(self) -> int: ...
     def fits(self, column: Column) -> bool: ...
     def append(self, column: Column) -> None: ...
     def take(self, rows: Indices) -> Column: ...
@@ -85,6 +94,11 @@ class _Scalars:
         self._dtype = dtype
         self._table = table
         self._number = table.add()
+
+    @property
+    def nbytes(self) -> int:
+        """None beside the table's."""
+        return 0
 
     def fits(self, column: Column) -> bool:
         return isinstance(column, np.ndarray) and column.ndim == 1
@@ -111,6 +125,10 @@ class _Arrays:
     def __init__(self, like: npt.NDArray[Any]) -> None:
         self._data = np.empty((0, *like.shape[1:]), like.dtype)
         self._used = 0
+
+    @property
+    def nbytes(self) -> int:
+        return self._data.nbytes
 
     def fits(self, column: Column) -> bool:
         return isinstance(column, np.ndarray) and column.shape[1:] == self._data.shape[1:]
@@ -139,6 +157,10 @@ class _Text:
         self._starts = np.empty(0, np.int64)
         self._sizes = np.empty(0, np.int64)
         self._count = 0
+
+    @property
+    def nbytes(self) -> int:
+        return self._data.nbytes + self._starts.nbytes + self._sizes.nbytes
 
     def fits(self, column: Column) -> bool:
         return isinstance(column, Strings) and column.shape[1:] == self._shape and self._width > 0
@@ -186,6 +208,11 @@ class _Codes:
         self._parts: list[Dictionary] = [like.dictionary]
         self._firsts = [0]
         self._joined: Dictionary | None = like.dictionary
+
+    @property
+    def nbytes(self) -> int:
+        """Those of the dictionaries: the codes are in the table."""
+        return sum(int(part.values.nbytes) for part in self._parts)
 
     @property
     def _entries(self) -> int:
@@ -240,6 +267,10 @@ class _Any:
     def __init__(self) -> None:
         self._column: Column | None = None
 
+    @property
+    def nbytes(self) -> int:
+        return 0 if self._column is None else int(self._column.nbytes)
+
     def fits(self, column: Column) -> bool:
         return True
 
@@ -267,6 +298,12 @@ class Store:
         self.length = 0
         self._columns: list[_Growing] = []
         self._tables: dict[int, _Table] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use, with the room for more elements."""
+        tables = sum(table.nbytes for table in self._tables.values())
+        return tables + sum(column.nbytes for column in self._columns)
 
     def append(self, block: Block) -> None:
         """Add elements at the end."""

@@ -6,6 +6,9 @@ when it is right.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 from dataflow.options import Options
 from dataflow.plan.node import Node
 from dataflow.plan.stages import Rule, Stage, rewrite
@@ -17,6 +20,7 @@ from dataflow.rewrites.place_threads import place_threads
 from dataflow.rewrites.prune_columns import prune_columns
 from dataflow.rewrites.push_filters import push_filters
 from dataflow.rewrites.push_positions import push_positions
+from dataflow.rewrites.window_batches import window_batches
 
 RULES: tuple[Rule, ...] = (
     drop_no_ops,  # first: what does nothing would keep the other rules from seeing neighbours
@@ -25,11 +29,12 @@ RULES: tuple[Rule, ...] = (
     fuse_maps,  # before pruning: one function knows best which columns are used
     prune_columns,
     push_filters,
+    window_batches,
 )
 """Between "checked" and "rewritten"."""
 
-PLACEMENTS: tuple[Rule, ...] = (place_threads,)
-"""Between "rewritten" and "placed"; then `place_prefetch` looks at the plan as a whole."""
+PLACEMENTS: tuple[Callable[[Node, Options], Node], ...] = (place_threads, place_prefetch)
+"""Between "rewritten" and "placed"; each looks at the plan as a whole."""
 
 
 def plan_at(stage: Stage, written: Node, options: Options) -> Node:
@@ -45,4 +50,4 @@ def plan_at(stage: Stage, written: Node, options: Options) -> Node:
     rewritten = rewrite(written, RULES, options)
     if stage == "rewritten":
         return rewritten
-    return place_prefetch(rewrite(rewritten, PLACEMENTS, options), options)
+    return functools.reduce(lambda plan, place: place(plan, options), PLACEMENTS, rewritten)

@@ -12,7 +12,6 @@ from dataflow.expr.trace import call_with_element
 from dataflow.expr.user_function import UserFunction
 from dataflow.options import Options
 from dataflow.plan.node import Node
-from dataflow.sources.parquet import ParquetRows
 from dataflow.spec import Structure, flatten, pack
 from dataflow.transforms.filter import Filter
 from dataflow.transforms.map import Map
@@ -37,14 +36,15 @@ def prune_columns(node: Node, options: Options) -> Node | None:
             used |= set(source.predicate.graph.used_parameters)
         way.append(source)
         source = source.inputs[0]
-    if not isinstance(source, ParquetRows) or len(used) == len(source.columns) or not used:
+    leaves = flatten(source.element_spec)
+    if not used or len(used) == len(leaves):
         return None
     if any(stage.traits.component_wise for stage in way):
-        used |= {i for i, spec in enumerate(flatten(source.element_spec)) if None in spec.shape}
-        if len(used) == len(source.columns):
-            return None
+        used |= {i for i, spec in enumerate(leaves) if None in spec.shape}
     kept = sorted(used)
-    below: Node = source.with_columns(kept)
+    below: Node | None = source.with_columns(kept) if len(used) < len(leaves) else None
+    if below is None:
+        return None
     for stage in reversed(way):
         if isinstance(stage, Filter):
             below = dataclasses.replace(stage, input=below, predicate=_narrowed(stage.predicate, kept, below))

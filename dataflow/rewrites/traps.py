@@ -6,16 +6,21 @@ from dataflow.plan.node import Node
 from dataflow.plan.stages import Trap
 from dataflow.sources.list_files import ListFiles
 from dataflow.transforms.cache import Cache
+from dataflow.transforms.global_shuffle import GlobalShuffle
 from dataflow.transforms.shuffle import Shuffle
 from dataflow.transforms.skip import Skip
+from dataflow.transforms.snapshot import Snapshot
 from dataflow.transforms.take import Take
 
 
 def cached_shuffle(node: Node) -> str | None:
-    """`cache` freezes the order of a shuffle before it."""
-    if isinstance(node, Cache) and isinstance(node.input, Shuffle) and node.input.reshuffle_each_iteration:
-        return "cache() after shuffle() keeps the first order for all epochs; put shuffle() behind cache()"
-    return None
+    """`cache` and `snapshot` freeze the order of a shuffle before them."""
+    if not isinstance(node, Cache | Snapshot) or not isinstance(node.input, Shuffle | GlobalShuffle):
+        return None
+    if not node.input.reshuffle_each_iteration:
+        return None
+    name = type(node).__name__.lower()
+    return f"{name}() after shuffle() keeps the first order for all epochs; put shuffle() behind {name}()"
 
 
 def split_of_shuffled_files(node: Node) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from dataflow.errors import FailedPreconditionError
 
-__all__ = ["Background", "Future", "Workers", "close_aside", "running"]
+__all__ = ["Background", "Future", "PerThread", "Workers", "close_aside", "running", "watch"]
 
 T = TypeVar("T")
 
@@ -31,11 +31,23 @@ class Background(Generic[T]):
     Args:
         step: Returns the next item, and whether it is the last one. Must not raise.
         capacity: How many items may wait to be taken.
+        weight: Returns the bytes of an item.
+        max_weight: How many bytes may wait, beside the newest item.
     """
 
-    def __init__(self, step: Callable[[], tuple[T, bool]], capacity: int) -> None:
+    def __init__(
+        self,
+        step: Callable[[], tuple[T, bool]],
+        capacity: int,
+        weight: Callable[[T], int] = lambda _: 0,
+        max_weight: int = 0,
+    ) -> None:
         self._step = step
         self._items: queue.Queue[T] = queue.Queue(capacity)
+        self._weight = weight
+        self._max_weight = max_weight
+        self._room = threading.Condition()
+        self._waiting = 0
         self._stopped = threading.Event()
         self._given_up = False
         self._thread = threading.Thread(target=self._run, name=f"{_PREFIX}prefetch", daemon=True)
@@ -46,6 +58,10 @@ class Background(Generic[T]):
         last = False
         while not last and not self._stopped.is_set():
             item, last = self._step()
+            with self._room:
+                while self._waiting > self._max_weight and not self._stopped.is_set():
+                    self._room.wait(0.1)
+                self._waiting += self._weight(item)
             while not self._stopped.is_set():
                 try:
                     self._items.put(item, timeout=0.1)
@@ -61,13 +77,27 @@ class Background(Generic[T]):
         """
         while True:
             try:
-                return self._items.get(timeout=0.1)
+                item = self._items.get(timeout=0.1)
+                with self._room:
+                    self._waiting -= self._weight(item)
+                    self._room.notify()
+                return item
             except queue.Empty:
                 if self._stopped.is_set():
                     raise FailedPreconditionError(
                         "the iterator was closed while an element was waited for",
                         hint="close it in the thread that reads, or let that one end first",
                     ) from None
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait to be taken."""
+        return self._items.qsize()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Their bytes."""
+        return self._waiting
 
     def stop(self, patience: float | None = None) -> bool:
         """Stop after the step that is running, and wait for it, `PATIENCE_SECONDS` unless told.
@@ -89,6 +119,34 @@ class Background(Generic[T]):
                 stacklevel=2,
             )
         return not self._thread.is_alive()
+
+
+def watch(step: Callable[[], None]) -> None:
+    """Call `step` once in a thread that is left behind, waiting or not, when the program ends."""
+    threading.Thread(target=step, name=f"{_PREFIX}watch", daemon=True).start()
+
+
+class PerThread(Generic[T]):
+    """A value for each thread, made where it is first asked for.
+
+    Args:
+        make: Makes a value.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._local = threading.local()
+        self.all: list[T] = []
+        """The values of all threads."""
+
+    def get(self) -> T:
+        """Return the value of the thread that asks."""
+        try:
+            value: T = self._local.value
+        except AttributeError:
+            value = self._local.value = self._make()
+            self.all.append(value)
+        return value
 
 
 def close_aside(close: Callable[[], None]) -> None:

@@ -6,11 +6,11 @@ import contextlib
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 
-from dataflow.arrow_columns import checked_fills, specs_of
+from dataflow.arrow_columns import checked_fills, kept_columns, specs_of
 from dataflow.block import Block
 from dataflow.errors import (
     DataflowError,
@@ -32,6 +32,7 @@ from dataflow.storage.parquet import Condition, ParquetShard, write_example
 class ParquetRows(Node):
     """Dicts of the columns, files and row groups in order.
 
+    With `threads` above 1, the columns of a row group are decoded side by side, in Arrow's threads.
     `skip_rows` leaves out the first rows. Row groups of which statistics say that no row meets all
     conditions of `where` are passed over; the rows of the others come all.
     """
@@ -42,6 +43,7 @@ class ParquetRows(Node):
     row_groups: tuple[int, ...] | None = None
     fill_nulls: tuple[tuple[str, Any], ...] = ()
     skip_rows: int = 0
+    threads: int = dataclasses.field(default=1, metadata={"physical": True})
     where: tuple[Condition, ...] = dataclasses.field(default=(), metadata={"physical": True})
 
     def infer_spec(self) -> Structure:
@@ -69,12 +71,9 @@ class ParquetRows(Node):
         """Read row groups."""
         return ParquetRowsOperator(self)
 
-    def with_columns(self, components: Sequence[int]) -> ParquetRows:
+    def with_columns(self, components: Sequence[int]) -> Self:
         """Return the node that reads only some components, numbered in `flatten` order."""
-        order = sorted(self.columns)
-        kept = {order[i] for i in components}
-        pairs = [(c, s) for c, s in zip(self.columns, self.specs, strict=True) if c in kept]
-        return dataclasses.replace(self, columns=tuple(c for c, _ in pairs), specs=tuple(s for _, s in pairs))
+        return dataclasses.replace(self, **kept_columns(self.columns, self.specs, components))
 
 
 class ParquetRowsOperator(Operator):
@@ -197,7 +196,8 @@ class ParquetRowsOperator(Operator):
         if self.batches is None:
             columns = sorted(self.node.columns)
             rows = shard.rows_at_once(group, columns, self.context.options.block_bytes or 1)
-            self.batches = shard.batches(group, columns, rows, dict(self.node.fill_nulls))
+            fills, threads = dict(self.node.fill_nulls), self.node.threads > 1
+            self.batches = shard.batches(group, columns, rows, fills, threads=threads)
             skip = self.row
         for batch in self.batches:
             if batch.num_rows > skip:

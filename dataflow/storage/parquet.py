@@ -87,13 +87,21 @@ class ParquetShard:
             if column.path_in_schema.split(".")[0] in columns
         ]
         rows = block_bytes // max(1, sum(widths))
-        return min(max(1, rows, min(MIN_ROWS, 4 * rows)), 1 << 17)
+        return int(min(max(1, rows, min(MIN_ROWS, 4 * rows)), 1 << 17))
 
     def batches(
-        self, group: int, columns: Sequence[str], rows: int, fills: Mapping[str, Any]
+        self,
+        group: int,
+        columns: Sequence[str],
+        rows: int,
+        fills: Mapping[str, Any],
+        *,
+        threads: bool = False,
     ) -> Iterator[pa.RecordBatch]:
         """Yield a row group in pieces of at most `rows` rows, columns in the order given, nulls filled."""
-        batches = self._file.iter_batches(rows, row_groups=[group], columns=list(columns), use_threads=False)
+        batches = self._file.iter_batches(
+            rows, row_groups=[group], columns=list(columns), use_threads=threads
+        )
         while True:
             try:
                 batch = next(batches, None)

@@ -13,18 +13,23 @@ from dataflow.runtime.threads import Background
 from dataflow.spec import Structure
 
 BLOCKS_AHEAD = 2
+"""What may wait where nothing else was chosen."""
+QUEUE_SHARE = 8
+"""One queue holds at most this part of `Options.memory_bytes`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Prefetch(Node):
     """The same elements, produced ahead of need; `buffer_size` 0 does nothing.
 
-    Running ahead goes by blocks: at most `buffer_size` elements or two blocks wait, whichever is more.
+    Running ahead goes by blocks: `blocks_ahead` of them wait, fewer where they are large. Whether that is
+    less or more than `buffer_size` elements makes no difference to what comes.
     """
 
     traits = Traits(same_elements=True)
     input: Node
     buffer_size: int = AUTOTUNE
+    blocks_ahead: int = dataclasses.field(default=BLOCKS_AHEAD, metadata={"physical": True})
 
     def check(self) -> None:
         """Refuse sizes below AUTOTUNE."""
@@ -88,12 +93,25 @@ class PrefetchOperator(Operator):
             finally:
                 self.position = self.input.state()
         if self.background is None:
-            self.background = Background(self._step, BLOCKS_AHEAD)
-        item, self.position = self.background.get()
+            self.background = Background(
+                self._step if self.meter is None else self.meter.ahead(self._step),
+                self.node.blocks_ahead,
+                _item_bytes,
+                (self.context.options.memory_bytes or 0) // QUEUE_SHARE,
+            )
+        if self.meter is None:
+            item, self.position = self.background.get()
+        else:
+            self.meter.taken(self.background.waiting)
+            item, self.position = self.meter.wait(self.background.get)
         if isinstance(item, BaseException):
             raise item
         self.ended = item is None
         return item
+
+    def held_bytes(self) -> int:
+        """The blocks in the queue."""
+        return 0 if self.background is None else self.background.waiting_bytes
 
     def _step(self) -> tuple[Item, bool]:
         """Read one block; an error is an item too, and the input goes on behind it."""
@@ -106,6 +124,10 @@ class PrefetchOperator(Operator):
     def input_states(self) -> list[State | None]:
         """The input's position behind the last delivered block, however far the thread is."""
         return [self.position]
+
+
+def _item_bytes(item: Item) -> int:
+    return item[0].nbytes if isinstance(item[0], Block) else 0
 
 
 EXAMPLES = (

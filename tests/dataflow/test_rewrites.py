@@ -50,7 +50,7 @@ def test_python_functions_are_not_fused_and_get_no_threads():
 def test_functions_run_in_threads_ahead_of_the_consumer():
     dataset = Dataset.range(3).map(lambda x: x)
     assert explained(dataset.with_options(TWO), "placed") == [
-        "Prefetch()",
+        "Prefetch(blocks_ahead=8)",
         "  Map(function=<lambda> [traced], num_parallel_calls=2)",
         "    Range(start=0, stop=3)",
     ]
@@ -126,7 +126,7 @@ def scanned_rows(dataset):
     [
         (lambda row: row["day"] >= 45, 20),
         (lambda row: (row["day"] > 12) & (row["day"] < 18), 10),
-        (lambda row: 5 > row["day"], 10),
+        (lambda row: row["day"] < 5, 10),
         (lambda row: row["day"] == 31, 10),
         (lambda row: row["name"] == "d05", 10),
         (lambda row: row["x"] <= 2.0, 10),
@@ -203,3 +203,62 @@ def test_maps_that_make_rows_smaller_run_before_the_shuffle():
 def test_parquet_is_read_ahead_of_a_shuffle(days):
     lines = explained(days.shuffle(5, seed=1).batch(2).with_options(TWO), "placed")
     assert [line.split("(")[0].strip() for line in lines] == ["Batch", "Shuffle", "Prefetch", "ParquetRows"]
+
+
+def test_maps_share_the_threads_and_prefetches_the_memory():
+    numbers = Dataset.range(9).map(lambda x: x + 1, num_parallel_calls=df.AUTOTUNE).batch(2)
+    dataset = numbers.map(lambda x: x * 2).prefetch(df.AUTOTUNE)
+    for threads, memory, calls, blocks in ((4, 400 << 20, 2, 8), (8, 100 << 20, 4, 3), (2, 1, 1, 2)):
+        options = Options(threads=threads, memory_bytes=memory)
+        lines = explained(dataset.with_options(options), "placed")
+        assert sum(f"num_parallel_calls={calls}" in line for line in lines) == 2
+        assert lines[0] == ("Prefetch()" if blocks == 2 else f"Prefetch(blocks_ahead={blocks})")
+
+
+def test_a_frozen_dataset_keeps_what_was_chosen(days):
+    dataset = days.map(lambda row: row["x"]).map(lambda x: x * 2).with_options(Options(threads=3))
+    frozen = dataset.freeze()
+    assert frozen.explain("written").splitlines()[1:] == ["  " + line for line in explained(dataset, "placed")]
+    elsewhere = frozen.with_options(Options(threads=1))
+    assert explained(elsewhere, "placed")[2:] == ["  " + line for line in explained(frozen, "placed")][1:]
+    assert list(frozen) == list(dataset)
+
+
+BATCHED_WINDOWS = {
+    "whole": (lambda ds: ds.window(3), lambda w: w.batch(3)),
+    "larger": (lambda ds: ds.window(3, 1), lambda w: w.batch(5)),
+    "no short windows": (lambda ds: ds.window(3, 2, 2, drop_remainder=True), lambda w: w.batch(3)),
+    "no short batches": (lambda ds: ds.window(3, 2), lambda w: w.batch(3, drop_remainder=True)),
+}
+OTHER_WINDOWS = {
+    "smaller": (lambda ds: ds.window(3), lambda w: w.batch(2)),
+    "never full": (lambda ds: ds.window(3), lambda w: w.batch(4, drop_remainder=True)),
+    "something else": (lambda ds: ds.window(3), lambda w: w.skip(1).batch(3)),
+    "another dataset": (lambda ds: ds.window(3), lambda w: Dataset.range(3).batch(3)),
+    "several": (lambda ds: Dataset.zip(ds, ds).window(3), lambda v, w: w.batch(3)),
+    "needs the window": (lambda ds: ds.window(3), lambda w: w.batch(len(w))),
+}
+
+
+@pytest.mark.parametrize("name", [*BATCHED_WINDOWS, *OTHER_WINDOWS])
+def test_windows_that_are_batched_are_made_as_batches(name):
+    windows, function = (BATCHED_WINDOWS | OTHER_WINDOWS)[name]
+    dataset = windows(Dataset.range(8)).flat_map(function)
+    assert explained(dataset)[0].startswith("Window(" if name in BATCHED_WINDOWS else "FlatMap(")
+    plain = dataset.with_options(Options(rewrites=False))
+    assert [x.tolist() for x in dataset] == [x.tolist() for x in plain]
+
+
+def test_batched_windows_of_texts_and_of_different_shapes():
+    texts = Dataset.from_tensor_slices(["a", "b", "c"]).window(2, 1).flat_map(lambda w: w.batch(2))
+    assert [x.tolist() for x in texts] == [["a", "b"], ["b", "c"], ["c"]]
+    lists = Dataset.from_list([[1], [2, 3]]).window(2).flat_map(lambda w: w.batch(2))
+    with pytest.raises(df.InvalidArgumentError, match="different shapes"):
+        list(lists)
+
+
+def test_columns_of_tables_in_memory_are_pruned_too():
+    rows = Dataset.from_arrow(pa.table({name: [1, 2] for name in "abc"}))
+    dataset = rows.batch(2).map(lambda row: row["b"])
+    assert "columns=('b',)" in explained(dataset)[-1]
+    assert [batch.tolist() for batch in dataset] == [[1, 2]]

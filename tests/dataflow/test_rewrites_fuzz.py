@@ -102,6 +102,8 @@ def stages(rng):
         lambda ds: ds.shuffle("global", seed=seed),
         lambda ds: ds.batch(max(k, 1), drop_remainder=k > 2),
         lambda ds: ds.batch(3).unbatch(),
+        lambda ds: ds.ragged_batch(3).unbatch(),
+        lambda ds: ds.window(3, max(k, 1)).flat_map(lambda *parts: Dataset.zip(element(parts))),
         lambda ds: ds.enumerate(k),
         lambda ds: ds.concatenate(ds),
         lambda ds: Dataset.zip(ds, ds),

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from dataflow import Dataset, DatasetSpec, RaggedTensorSpec
 from dataflow.runtime.threads import Background
 from dataflow.sources.range import Range, RangeOperator
 from dataflow.spec import TensorSpec
@@ -13,10 +14,12 @@ from dataflow.transforms.batch import Batch, BatchOperator
 from dataflow.transforms.concatenate import Concatenate, ConcatenateOperator
 from dataflow.transforms.enumerate import Enumerate
 from dataflow.transforms.prefetch import Prefetch, PrefetchOperator
+from dataflow.transforms.ragged_batch import RaggedBatch
 from dataflow.transforms.repeat import Repeat, RepeatOperator
 from dataflow.transforms.shuffle import Shuffle, ShuffleOperator
 from dataflow.transforms.skip import Skip
 from dataflow.transforms.take import Take, TakeOperator
+from dataflow.transforms.window import Window, WindowOperator
 
 
 def with_operator(node_class, operator_class):
@@ -114,6 +117,21 @@ class SharesPosition(RangeOperator):
         return block
 
 
+class MovesNoFurther(WindowOperator):
+    def own_state(self):
+        return {**super().own_state(), "begin": max(0, self.begin - self.node.shift)}
+
+
+class OtherDatasets(Window):
+    def infer_spec(self):
+        return DatasetSpec(TensorSpec((), np.int32))
+
+
+class OtherRows(RaggedBatch):
+    def infer_spec(self):
+        return RaggedTensorSpec((None, None), np.int32)
+
+
 def check_finds(make, name):
     with pytest.raises(AssertionError, match=rf"^{name}"):
         check(make)
@@ -159,7 +177,8 @@ def test_prefetch_that_leaves_its_thread_behind(monkeypatch):
     started = []
     run = Background.__init__
     monkeypatch.setattr(Background, "__init__", lambda self, *a: (run(self, *a), started.append(self))[0])
-    check_finds(lambda: with_operator(Prefetch, LeavesThread)(Range(0, 11)), "closes_and_goes_on")
+    broken = with_operator(Prefetch, LeavesThread)
+    check_finds(lambda: broken(Range(0, 11), 1, 1), "closes_and_goes_on")
     for background in started:
         background.stop()
 
@@ -179,6 +198,24 @@ def test_a_result_that_depends_on_the_size_of_blocks():
 
 def test_operators_that_share_a_position():
     check_finds(lambda: with_operator(Range, SharesPosition)(0, 11), "")
+
+
+def test_windows_that_begin_too_early_on_resume():
+    broken = with_operator(Window, MovesNoFurther)
+    check_finds(
+        lambda: broken(Range(0, 9), 3, 2, as_batch=False, handle=Dataset), "resumes_after_every_element"
+    )
+
+
+def test_windows_that_hold_something_else():
+    check_finds(
+        lambda: OtherDatasets(Range(0, 9), 3, 2, as_batch=False, handle=Dataset), "elements_fit_the_spec"
+    )
+
+
+def test_ragged_tensors_that_do_not_fit_the_spec():
+    lists = Dataset.from_list([[1], [2, 3]]).node
+    check_finds(lambda: OtherRows(lists, 2), "elements_fit_the_spec")
 
 
 def test_sound_stages_pass():
