@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import secrets
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +97,35 @@ def epoch_pair(pair: SeedPair, epoch: int) -> SeedPair:
     """Return the pair of the epoch's generator: words 2k and 2k+1 of the stage's generator."""
     a, b = words(pair, 2 * epoch, 2)
     return int(a), int(b)
+
+
+class EpochGenerator:
+    """The generator of a random stage in the epoch that runs.
+
+    Args:
+        seeds: The stage's pair; after a resume, that of the run that was saved takes its place.
+        epochs: Counts the stage's starts.
+        again: Whether each epoch has a generator of its own.
+    """
+
+    def __init__(self, seeds: SeedPair, epochs: Epochs, *, again: bool) -> None:
+        self._seeds = seeds
+        self._epochs = epochs
+        self._again = again
+        self._epoch = 0
+
+    def start(self, own: dict[str, Any] | None) -> SeedPair:
+        """Go to the next epoch, or to that of a saved state, and return the generator's pair."""
+        if own is None:
+            self._epoch = self._epochs.next()
+        else:
+            self._seeds = (own["seeds"][0], own["seeds"][1])
+            self._epoch, self._epochs.upcoming = own["epoch"], own["next_epoch"]
+        return epoch_pair(self._seeds, self._epoch) if self._again else self._seeds
+
+    def own_state(self) -> dict[str, Any]:
+        """Return the part of a stage's state that `start` reads."""
+        return {"seeds": list(self._seeds), "epoch": self._epoch, "next_epoch": self._epochs.upcoming}
 
 
 _MASK = np.uint64(0xFFFFFFFF)

@@ -13,7 +13,7 @@ from dataflow.errors import InvalidArgumentError
 from dataflow.options import INFINITE_CARDINALITY
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
-from dataflow.seeds import Epochs, SeedPair, epoch_pair, stateless_uniforms, words
+from dataflow.seeds import EpochGenerator, Epochs, SeedPair, stateless_uniforms, words
 from dataflow.sources.tensors import tensor_slices
 from dataflow.spec import Structure, TensorSpec
 from dataflow.transforms.take import Take
@@ -69,18 +69,12 @@ class DrawsOperator(Operator):
 
     def __init__(self, node: Draws, *inputs: Operator) -> None:
         super().__init__(node, *inputs)
-        self.seeds: SeedPair = node.seeds  # after a resume, those of the run that was saved
+        self.epoch = EpochGenerator(node.seeds, node.epochs, again=node.rerandomize_each_iteration)
 
     def start(self, own: State | None) -> None:
         """Choose the generator of this start."""
-        if own is None:
-            self.epoch, self.done = self.node.epochs.next(), 0
-        else:
-            self.seeds = (own["seeds"][0], own["seeds"][1])
-            self.epoch, self.done = own["epoch"], own["done"]
-            self.node.epochs.upcoming = own["next_epoch"]
-        again = self.node.rerandomize_each_iteration
-        self.generator = epoch_pair(self.seeds, self.epoch) if again else self.seeds
+        self.generator = self.epoch.start(own)
+        self.done = 0 if own is None else own["done"]
 
     def produce(self) -> Block | None:
         """Return the next draws."""
@@ -102,9 +96,7 @@ class DrawsOperator(Operator):
     def own_state(self) -> State:
         """The generator, and how many draws were made."""
         return {
-            "seeds": list(self.seeds),
-            "epoch": self.epoch,
-            "next_epoch": self.node.epochs.upcoming,
+            **self.epoch.own_state(),
             "done": self.done,
         }
 

@@ -11,6 +11,19 @@ from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Structure, TensorSpec, component_names, map_structure
 
 
+def check_batch_size(batch_size: int) -> None:
+    """Refuse sizes below 1."""
+    if batch_size < 1:
+        raise InvalidArgumentError(f"batch_size must be at least 1, not {batch_size}")
+
+
+def number_of_batches(elements: int, batch_size: int, drop_remainder: bool) -> int:
+    """Return the cardinality of batches: the quotient, rounded up, or down with `drop_remainder`."""
+    if elements < 0:
+        return elements
+    return elements // batch_size if drop_remainder else -(-elements // batch_size)
+
+
 @dataclasses.dataclass(frozen=True)
 class Batch(Node):
     """Groups of `batch_size` elements; the last one may be smaller unless `drop_remainder`."""
@@ -22,8 +35,7 @@ class Batch(Node):
 
     def check(self) -> None:
         """Refuse sizes below 1."""
-        if self.batch_size < 1:
-            raise InvalidArgumentError(f"batch_size must be at least 1, not {self.batch_size}")
+        check_batch_size(self.batch_size)
 
     def infer_spec(self) -> Structure:
         """A leading dimension, known only with `drop_remainder`."""
@@ -36,10 +48,7 @@ class Batch(Node):
 
     def infer_cardinality(self) -> int:
         """The quotient, rounded up, or down with `drop_remainder`."""
-        size = self.input.infer_cardinality()
-        if size < 0:
-            return size
-        return size // self.batch_size if self.drop_remainder else -(-size // self.batch_size)
+        return number_of_batches(self.input.infer_cardinality(), self.batch_size, self.drop_remainder)
 
     def operator(self, *inputs: Operator) -> Operator:
         """Reshape blocks."""

@@ -19,7 +19,7 @@ from dataflow.options import INFINITE_CARDINALITY, Options
 from dataflow.plan.node import Node, Traits
 from dataflow.random_order import RandomOrder, Rows
 from dataflow.runtime.operator import Operator, State
-from dataflow.seeds import Epochs, SeedPair, epoch_pair, words_at
+from dataflow.seeds import EpochGenerator, Epochs, SeedPair, words_at
 from dataflow.spec import ObjectSpec, Structure, flatten
 from dataflow.transforms.shuffle import Shuffle
 from dataflow.transforms.with_options import WithOptions
@@ -104,17 +104,11 @@ class GlobalShuffleOperator(Operator):
 
     def __init__(self, node: GlobalShuffle, *inputs: Operator) -> None:
         super().__init__(node, *inputs)
-        self.seeds: SeedPair = node.seeds  # after a resume, those of the run that was saved
+        self.epoch = EpochGenerator(node.seeds, node.epochs, again=node.reshuffle_each_iteration)
 
     def start(self, own: State | None) -> None:
         """Choose the epoch's generator; after a resume, read the input as far as it had been read."""
-        if own is None:
-            self.epoch = self.node.epochs.next()
-        else:
-            self.seeds = (own["seeds"][0], own["seeds"][1])
-            self.epoch = own["epoch"]
-            self.node.epochs.upcoming = own["next_epoch"]
-        self.pair = epoch_pair(self.seeds, self.epoch) if self.node.reshuffle_each_iteration else self.seeds
+        self.pair = self.epoch.start(own)
         self.rows = RandomOrder(self.pair, self.context.options.memory_bytes or 1)
         self.origin = self.input.state()
         self.read = 0
@@ -218,9 +212,7 @@ class GlobalShuffleOperator(Operator):
     def own_state(self) -> State:
         """The generator, how far the input was read, and which element came last."""
         return {
-            "seeds": list(self.seeds),
-            "epoch": self.epoch,
-            "next_epoch": self.node.epochs.upcoming,
+            **self.epoch.own_state(),
             "read": self.read if self.read_all else 0,
             "failed": self.failed,
             "read_all": self.read_all,

@@ -28,6 +28,7 @@ from dataflow.spec import (
     is_text,
     pack,
 )
+from dataflow.transforms.batch import check_batch_size, number_of_batches
 
 Sizes: TypeAlias = npt.NDArray[np.int64]
 
@@ -48,8 +49,7 @@ class PaddedBatch(Node):
 
     def check(self) -> None:
         """Refuse sizes below 1."""
-        if self.batch_size < 1:
-            raise InvalidArgumentError(f"batch_size must be at least 1, not {self.batch_size}")
+        check_batch_size(self.batch_size)
 
     def infer_spec(self) -> Structure:
         """The padded shapes behind a leading dimension, known only with `drop_remainder`."""
@@ -61,10 +61,7 @@ class PaddedBatch(Node):
 
     def infer_cardinality(self) -> int:
         """The quotient, rounded up, or down with `drop_remainder`."""
-        size = self.input.infer_cardinality()
-        if size < 0:
-            return size
-        return size // self.batch_size if self.drop_remainder else -(-size // self.batch_size)
+        return number_of_batches(self.input.infer_cardinality(), self.batch_size, self.drop_remainder)
 
     def operator(self, *inputs: Operator) -> Operator:
         """Scatter values into filled arrays."""

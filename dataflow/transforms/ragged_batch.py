@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 from dataflow.block import Block, Column, Ragged, object_column, slice_column
-from dataflow.errors import InvalidArgumentError
 from dataflow.leaves import RaggedTensorSpec, splits_dtype
 from dataflow.plan.node import Node, Traits
 from dataflow.ragged import ragged_rank_of, stack_ragged
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Shape, Structure, TensorSpec, flatten, map_structure
+from dataflow.transforms.batch import check_batch_size, number_of_batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +25,7 @@ class RaggedBatch(Node):
 
     def check(self) -> None:
         """Refuse sizes below 1 and row splits of other dtypes."""
-        if self.batch_size < 1:
-            raise InvalidArgumentError(f"batch_size must be at least 1, not {self.batch_size}")
+        check_batch_size(self.batch_size)
         splits_dtype(self.row_splits_dtype)
 
     def infer_spec(self) -> Structure:
@@ -41,10 +40,7 @@ class RaggedBatch(Node):
 
     def infer_cardinality(self) -> int:
         """The quotient, rounded up, or down with `drop_remainder`."""
-        size = self.input.infer_cardinality()
-        if size < 0:
-            return size
-        return size // self.batch_size if self.drop_remainder else -(-size // self.batch_size)
+        return number_of_batches(self.input.infer_cardinality(), self.batch_size, self.drop_remainder)
 
     def operator(self, *inputs: Operator) -> Operator:
         """Cut blocks into batches."""

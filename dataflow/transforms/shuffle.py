@@ -15,7 +15,7 @@ from dataflow.options import UNKNOWN_CARDINALITY
 from dataflow.plan.node import Node, Traits
 from dataflow.runtime.lookback import Lookback
 from dataflow.runtime.operator import Operator, State
-from dataflow.seeds import Epochs, SeedPair, epoch_pair, words
+from dataflow.seeds import EpochGenerator, Epochs, SeedPair, words
 from dataflow.spec import Structure
 from dataflow.store import Store
 
@@ -77,18 +77,11 @@ class ShuffleOperator(Operator):
 
     def __init__(self, node: Shuffle, *inputs: Operator) -> None:
         super().__init__(node, *inputs)
-        self.seeds: SeedPair = node.seeds  # after a resume, those of the run that was saved
+        self.epoch = EpochGenerator(node.seeds, node.epochs, again=node.reshuffle_each_iteration)
 
     def start(self, own: State | None) -> None:
         """Choose the epoch's generator; after a resume, find the rows of the buffer again."""
-        if own is None:
-            self.epoch = self.node.epochs.next()
-        else:
-            self.seeds = (own["seeds"][0], own["seeds"][1])
-            self.epoch = own["epoch"]
-            self.node.epochs.upcoming = own["next_epoch"]
-        reshuffle = self.node.reshuffle_each_iteration
-        self.generator = epoch_pair(self.seeds, self.epoch) if reshuffle else self.seeds
+        self.generator = self.epoch.start(own)
         self.size = (1 << 62) if self.node.buffer_size == UNKNOWN_CARDINALITY else self.node.buffer_size
         self.drawn = 0
         self.ended = False
@@ -135,12 +128,14 @@ class ShuffleOperator(Operator):
         self.slots = self.slots[draws:].copy()
         return out
 
+    def held_bytes(self) -> int:
+        """The rows of the store, and their numbers."""
+        return self.store.nbytes + self.slots.nbytes + self.ordinals.nbytes
+
     def own_state(self) -> State:
         """The generator and how far it is, and what was read of the input."""
         return {
-            "seeds": list(self.seeds),
-            "epoch": self.epoch,
-            "next_epoch": self.node.epochs.upcoming,
+            **self.epoch.own_state(),
             "drawn": self.drawn,
             "ended": self.ended,
             **self.input_again.own_state(),
