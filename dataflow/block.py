@@ -102,9 +102,9 @@ def concat_columns(columns: Sequence[Column]) -> Column:
     if isinstance(first, np.ndarray):
         return np.concatenate(columns)  # type: ignore[arg-type]
     if isinstance(first, Coded):
-        codes = [c.codes for c in columns if isinstance(c, Coded) and c.dictionary is first.dictionary]
-        if len(codes) == len(columns):
-            return Coded(np.concatenate(codes), first.dictionary)
+        coded = Coded.joined([column for column in columns if isinstance(column, Coded)])
+        if coded is not None and len(coded) == sum(len(column) for column in columns):
+            return coded
         columns = [column.decoded() for column in columns if isinstance(column, Strings)]  # mostly few rows
     arrays = [c.values for c in columns]  # type: ignore[union-attr]
     return Strings(concat_arrow(arrays), (sum(len(c) for c in columns), *first.shape[1:]))  # type: ignore[union-attr]

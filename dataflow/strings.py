@@ -195,7 +195,8 @@ class Dictionary:
     @classmethod
     def joined(cls, parts: Sequence[Dictionary]) -> Dictionary:
         """Return the entries of all parts behind each other; some may be there several times."""
-        return cls(pa.concat_arrays([part.values for part in parts]), tuple(parts))
+        leaves = [leaf for part in parts for leaf in part._parts or (part,)]
+        return cls(pa.concat_arrays([part.values for part in parts]), tuple(leaves))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -247,6 +248,21 @@ class Coded(Strings):
             entry_null = np.asarray(array.dictionary.is_null())
             codes = np.where((codes >= 0) & ~entry_null[codes], codes, np.int32(-1))
         return cls(codes, Dictionary.of(array.dictionary) if dictionary is None else dictionary)
+
+    @classmethod
+    def joined(cls, columns: Sequence[Coded]) -> Coded | None:
+        """Join columns of one shape of rows; None if they have more entries than strings, or of two types."""
+        dictionaries = list(dict.fromkeys(column.dictionary for column in columns))
+        if len(dictionaries) == 1:
+            return cls(np.concatenate([column.codes for column in columns]), dictionaries[0])
+        firsts = np.cumsum([0, *(len(dictionary) for dictionary in dictionaries)])
+        size = sum(dictionary.values.nbytes for dictionary in dictionaries)
+        one_type = len({dictionary.values.type for dictionary in dictionaries}) == 1
+        if firsts[-1] > sum(column.codes.size for column in columns) or not one_type or size > 2**30:
+            return None
+        first = dict(zip(dictionaries, firsts.astype(np.int32), strict=False))
+        moved = [np.where(c.codes < 0, c.codes, c.codes + first[c.dictionary]) for c in columns]
+        return cls(np.concatenate(moved), Dictionary.joined(dictionaries))
 
     @property
     def values(self) -> pa.Array:

@@ -14,9 +14,11 @@ from dataflow.errors import DataflowError, TraceError
 from dataflow.expr.user_function import TracingWarning, UserFunction
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State, forward
+from dataflow.runtime.processes import ProcessWorkers
 from dataflow.runtime.threads import Future, Workers
 
 _SLICE_SECONDS = 0.005
+_PROCESS_SLICE_SECONDS = 0.02  # each slice goes to a process and back
 
 
 @dataclasses.dataclass
@@ -35,14 +37,18 @@ class ApplyOperator(Operator):
 
     Where one element fails, the elements before it are delivered, then its error is raised, then the
     rest goes on.
+
+    Functions of tier ``python`` run on slices of the input's blocks, of one element at first and of more
+    if they are quick, so that even few slow elements keep all workers busy.
     """
 
     _pool: Workers | None = None
+    _processes: ProcessWorkers | None = None
 
     def __init__(self, node: Node, function: UserFunction, workers: int, input_operator: Operator) -> None:
         super().__init__(node, input_operator)
         self.function = function
-        self.workers = 1 if function.tier == "python" else max(workers, 1)  # Python code may need its order
+        self.workers = max(workers, 1)
 
     @abstractmethod
     def combine(self, block: Block, result: Block) -> Block:
@@ -56,12 +62,17 @@ class ApplyOperator(Operator):
         self._pieces: deque[_Piece] = deque()
         self._position = self.input.state()
         self._rows = 1 if self.function.tier == "python" else 1 << 62
+        in_processes = self.context.options.python_workers == "processes"
+        if in_processes and self.function.tier == "python" and self.workers > 1:
+            self._pool = self._processes = ProcessWorkers(self.workers, self.function)
+        if self.meter is not None:
+            self.meter.works_with(self.workers, in_processes=self._processes is not None)
 
     def release(self) -> None:
         """Stop the workers."""
         if self._pool is not None:
             self._pool.stop()
-            self._pool = None
+            self._pool = self._processes = None
 
     def input_states(self) -> list[State | None]:
         """The position behind the last delivered element; workers may be further."""
@@ -75,12 +86,14 @@ class ApplyOperator(Operator):
                 assert piece.error is not None
                 raise piece.error
             try:
-                result = self._run(piece.block) if piece.future is None else piece.future.result()
+                result = self._run(piece.block) if piece.future is None else self._result(piece.future)
             except DataflowError as error:
                 if piece.block.length == 1:
                     self._position = piece.after
                     raise
                 self._pieces.extendleft(reversed(_parts(piece, piece.block, error.row)))
+                if self._processes is not None:
+                    self._submit()  # as many processes run as were started
                 continue
             self._position = piece.after
             if result.length:
@@ -88,7 +101,10 @@ class ApplyOperator(Operator):
         return None
 
     def _next_piece(self) -> _Piece | None:
-        while len(self._pieces) <= (self.workers if self.workers > 1 else 0) and self._read():
+        ahead = self.workers if self.workers > 1 else 0
+        if self.function.tier == "python":
+            ahead *= 2  # elements may take very different times
+        while len(self._pieces) <= ahead and self._read():
             if self.workers > 1:
                 self._submit()
         return self._pieces.popleft() if self._pieces else None
@@ -98,7 +114,13 @@ class ApplyOperator(Operator):
             self._pool = Workers(self.workers)
         for piece in self._pieces:
             if piece.block is not None and piece.future is None:
-                piece.future = self._pool.submit(self._run, piece.block)
+                piece.future = self._pool.submit(self._work, piece.block)
+
+    def _work(self, block: Block) -> Block:
+        return self._run(block) if self.meter is None else self.meter.own(self._run, block)
+
+    def _result(self, future: Future[Block]) -> Block:
+        return future.result() if self.meter is None else self.meter.wait(future.result)
 
     def _read(self) -> bool:
         """Queue the pieces of the next input block; False at the end."""
@@ -117,7 +139,7 @@ class ApplyOperator(Operator):
         block = block.slice(0, self._rows)
         self.input.advance(block.length)
         done = 0
-        for run in block.dense_runs():
+        for run in [block] if self.function.tier == "python" else block.dense_runs():
             after = forward(before, done + run.length)
             self._pieces.append(_Piece(forward(before, done), after, run))
             done += run.length
@@ -125,11 +147,14 @@ class ApplyOperator(Operator):
         return True
 
     def _run(self, block: Block) -> Block:
+        if self.function.tier != "python":
+            return self.combine(block, self.function.run(block))
         started = time.perf_counter()
-        result = self.combine(block, self.function.run(block))
-        if self.function.tier == "python":
-            quick = time.perf_counter() - started < _SLICE_SECONDS
-            self._rows = min(self._rows * 2, 4096) if quick else max(self._rows // 2, 1)
+        compute = self._processes.compute if self._processes is not None else None
+        result = self.combine(block, self.function.run(block, compute))
+        limit = _SLICE_SECONDS if compute is None else _PROCESS_SLICE_SECONDS
+        quick = time.perf_counter() - started < limit
+        self._rows = min(self._rows * 2, 4096) if quick else max(self._rows // 2, 1)
         return result
 
     def _check_first(self, block: Block) -> None:
@@ -159,6 +184,8 @@ class ApplyOperator(Operator):
                     piece.future = None
             self.function = self.function.in_python()
             self.workers = self._rows = 1
+            if self.meter is not None:
+                self.meter.works_with(1)
 
 
 def _parts(piece: _Piece, block: Block, row: int | None) -> list[_Piece]:

@@ -151,7 +151,7 @@ class Reader:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (pa.ArrowException, ValueError, TypeError, KeyError, OSError) as error:
+        except (pa.ArrowException, ValueError, TypeError, LookupError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise DataLossError(
@@ -170,7 +170,7 @@ class Reader:
         with self._translated():
             batch = self._file.get_batch(number)
             batch.validate(full=True)  # so that no offset points elsewhere
-            header, data = batch["header"][0].as_py(), batch["data"][0].as_buffer()
+            header, data = str(batch["header"][0]), batch["data"][0].as_buffer()
             if _checksum(header, data) != batch["checksum"][0].as_py():
                 raise ValueError(f"the checksum of block {number} is wrong")
             form: dict[str, Any] = json.loads(header)

@@ -1,11 +1,13 @@
 """The random order behind `shuffle("global")`: sorted by random bits, without end."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dataflow.block import Block
 from dataflow.random_order import RandomOrder, random_order
 from dataflow.seeds import words_at
+from dataflow.strings import Coded
 
 PAIR = (87654321, 42)
 
@@ -50,3 +52,17 @@ def test_parts_come_in_order_whatever_the_memory(memory_bytes):
 def test_nothing_gives_nothing():
     assert RandomOrder(PAIR, 1).next() is None
     assert random_order(PAIR, np.arange(0)).tolist() == []
+
+
+@pytest.mark.parametrize("memory_bytes", [400, 20_000, 1 << 20])
+def test_codes_with_other_dictionaries_in_each_block_come_back(memory_bytes):
+    rows, texts = RandomOrder(PAIR, memory_bytes), []
+    for start in range(0, 3000, 500):
+        text = [f"{start}-{i % 3}" if i % 5 else None for i in range(500)]
+        column = Coded.from_arrow(pa.array(text).dictionary_encode())
+        rows.append(Block((column,), 500), np.arange(start, start + 500))
+        texts += text
+    parts = list(iter(rows.next, None))
+    rows.close()
+    found = {int(n): s for p in parts for n, s in zip(p.numbers, p.block.columns[0].to_numpy(), strict=True)}
+    assert found == dict(enumerate(texts))
