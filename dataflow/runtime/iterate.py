@@ -13,7 +13,8 @@ from dataflow.errors import StateError
 from dataflow.options import Options
 from dataflow.plan.node import Node
 from dataflow.runtime.build import build
-from dataflow.runtime.operator import Context, Cursor, State, forward
+from dataflow.runtime.operator import Context, Cursor, Operator, State, forward
+from dataflow.runtime.profiling import Profiler
 from dataflow.runtime.threads import close_aside
 from dataflow.spec import Structure, packer
 from dataflow.strings import Strings
@@ -28,11 +29,14 @@ class BlockIterator:
         plan: The plan as it will run.
         written: The plan as the user wrote it; its fingerprint guards saved states.
         options: Resolved options.
+        profiler: Measures the run, if given.
     """
 
-    def __init__(self, plan: Node, written: Node, options: Options) -> None:
+    def __init__(
+        self, plan: Node, written: Node, options: Options, profiler: Profiler | None = None
+    ) -> None:
         self._cursor = Cursor(build(plan))
-        self._context = Context(options)
+        self._context = Context(options, profiler)
         self._fingerprint = written.fingerprint
         self._opened = False
         weakref.finalize(self, close_aside, self._cursor.close)
@@ -51,6 +55,13 @@ class BlockIterator:
         """Return the position after the last element that was read, as plain JSON."""
         self._ensure_open()
         return {"version": STATE_VERSION, "pipeline": self._fingerprint, "position": self._cursor.state()}
+
+    def operators(self) -> list[Operator]:
+        """Return what runs the plan, the last stage first; inner plans, as of `interleave`, are not there."""
+        found = [self._cursor.operator]
+        for operator in found:
+            found += [cursor.operator for cursor in operator.inputs]
+        return found
 
     def restore(self, state: State) -> None:
         """Go to a position that `state` returned, of an iterator over the same pipeline.
@@ -81,9 +92,15 @@ class DatasetIterator(Iterator[Structure]):
     """Yields the elements of a dataset as NumPy values.
 
     After an error the iterator goes on with the element behind the one that failed.
+
+    Args:
+        blocks: Reads the plan.
+        element_spec: Structure of TensorSpec of an element.
+        as_numpy: Give components that are ragged tensors as NumPy arrays.
     """
 
-    def __init__(self, blocks: BlockIterator, element_spec: Structure) -> None:
+    def __init__(self, blocks: BlockIterator, element_spec: Structure, *, as_numpy: bool = False) -> None:
+        self._edge = _numpy_edge if as_numpy else _edge
         self._blocks = blocks
         self._pack = packer(element_spec)
         self._rows: list[Any] = []
@@ -102,7 +119,7 @@ class DatasetIterator(Iterator[Structure]):
             if block is None:
                 self._origin = None
                 raise StopIteration
-            self._rows = [_edge(column) for column in block.columns]
+            self._rows = [self._edge(column) for column in block.columns]
             self._next, self._length = 0, block.length
         row = self._next
         self._next += 1
@@ -113,6 +130,10 @@ class DatasetIterator(Iterator[Structure]):
         if self._next >= self._length or self._origin is None:
             return self._blocks.state()
         return {**self._origin, "position": forward(self._origin["position"], self._next)}
+
+    def operators(self) -> list[Operator]:
+        """Return what runs the plan, the last stage first; inner plans, as of `interleave`, are not there."""
+        return self._blocks.operators()
 
     def restore(self, state: State) -> None:
         """Go to a position that `state` returned, in this or another process.
@@ -144,6 +165,13 @@ def _edge(column: Any) -> Any:
     view = column.view()
     view.flags.writeable = False
     return view
+
+
+def _numpy_edge(column: Any) -> Any:
+    """Return the column as NumPy values."""
+    if isinstance(column, np.ndarray) and column.dtype == object:
+        return [value.numpy() for value in column]
+    return _edge(column)
 
 
 class _RaggedRows:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 from dataflow.block import Block
 from dataflow.errors import DataflowError, StateError
 from dataflow.options import Options
+from dataflow.runtime.profiling import Meter, Profiler
 
 State: TypeAlias = dict[str, Any]
 """Plain JSON. Belongs to the last delivered element; holds positions, never data."""
@@ -21,9 +22,11 @@ class Context:
 
     Attributes:
         options: Resolved options of the pipeline.
+        profiler: Measures the run; None if nobody asked for that.
     """
 
     options: Options
+    profiler: Profiler | None = None
 
 
 class Settings(Protocol):
@@ -51,6 +54,9 @@ class Operator(ABC):
     Saved positions leave such stages out, so they may come and go with rewrites and numbers of threads.
     """
 
+    meter: Meter | None = None
+    """Measures this operator while there is a profiler."""
+
     def __init__(self, node: Settings, *inputs: Operator) -> None:
         self.node = node
         self.inputs = tuple(Cursor(operator) for operator in inputs)
@@ -69,6 +75,13 @@ class Operator(ABC):
     def open(self, context: Context, state: State | None = None) -> None:
         """Start anew (state None) or go on where the state was taken."""
         self.context = context
+        if context.profiler is None:
+            return self._open_at(state)
+        if self.meter is None:
+            self.meter = context.profiler.meter(self)
+        return self.meter.own(self._open_at, state)
+
+    def _open_at(self, state: State | None) -> None:
         self.release()
         try:
             own, saved = self.checked(state)
@@ -126,10 +139,14 @@ class Operator(ABC):
         """Return this stage's part of the state after the last block that `produce` returned."""
         return {}
 
+    def held_bytes(self) -> int:
+        """Return about how many bytes of elements the stage holds back now; asked when profiling."""
+        return 0
+
     def next(self) -> Block | None:
         """Return the next block, or None at the end; errors are told which stage they come from."""
         try:
-            return self.produce()
+            return self.produce() if self.meter is None else self.meter.next(self.produce)
         except DataflowError as error:
             error.in_stage(self.node.stage)
             raise
