@@ -17,7 +17,9 @@ ROWS_PER_GROUP = 125_000
 def criteo_table(rows: int, seed: int, *, label: bool = True) -> pa.Table:
     """Return random rows: counts follow a geometric law, categories Zipf's law over 8 hex digits each."""
     rng = np.random.default_rng(seed)
-    columns: dict[str, pa.Array] = {"label": pa.array((rng.random(rows) < 0.25).astype(np.int64))} if label else {}
+    columns: dict[str, pa.Array] = (
+        {"label": pa.array((rng.random(rows) < 0.25).astype(np.int64))} if label else {}
+    )
     for number, name in enumerate(COUNTS):
         columns[name] = pa.array(rng.geometric(1 / (2 + 5 * number), rows))
     for name, size in zip(CATEGORIES, CARDINALITIES, strict=True):

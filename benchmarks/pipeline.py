@@ -1,33 +1,37 @@
-"""The tutorial's pipeline on sharded CSV, beside Arrow's CSV reader on the same files.
+"""The tutorial's pipeline on sharded CSV, beside Arrow's CSV reader and tf.data on the same files.
 
-    python benchmarks/pipeline.py [--short]
+    python benchmarks/pipeline.py [--short] [--tensorflow PYTHON]
 
 Ours: list_files -> flat_map(TextLineDataset) -> map(decode_line) -> shuffle(1000) -> batch(128), every batch
 taken by a Python loop. Arrow: ``pyarrow.csv.open_csv`` with one thread, every record batch taken. Both run in
 turn in one process, after a warm-up. Then each runs over one and over four times the rows in processes of
-their own, for the growth of peak memory.
+their own, for the growth of peak memory. tf.data runs the stages of ours, in an interpreter of its own.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import resource
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.csv as pc
 
 from dataflow import Dataset, TextLineDataset, decode_csv
+from peers.measure import peak_megabytes
 from report import machine, write_section
+from running import REPEATS, Figures, in_turn, left_out, parser, ratio, run_peer, run_self
 from taxi_rows import COLUMNS, write_taxi_csv
 
 DEFAULTS = [[0.0], [-74.0], [40.0], [-74.0], [40.7], [1.0], ["nokey"]]
+TFDATA_ROWS = 400_000
+LABELS = {
+    "ours": "dataflow, shuffled and batched",
+    "arrow": "pyarrow.csv.open_csv, one thread",
+    False: "tf.data, the same stages",
+    True: "tf.data, map with AUTOTUNE, and prefetch",
+}
 
 
 def decode_line(line):
@@ -56,49 +60,34 @@ def arrow(pattern: str) -> int:
     return rows
 
 
-def peak_megabytes() -> float:
-    """Return the peak resident size of this process."""
-    status = Path("/proc/self/status")
-    if status.exists():  # of this program alone: ru_maxrss starts with what the parent process had
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+PROGRAMS = {"ours": ours, "arrow": arrow}
 
 
-def peak_memory(which: str, pattern: str) -> tuple[int, float]:
-    """Return (rows, peak resident MB) of a run in a process of its own."""
-    text = subprocess.check_output([sys.executable, __file__, "--run", which, pattern], text=True)
-    rows, megabytes = json.loads(text)
-    return rows, megabytes
+def tfdata(python: str, pattern: str) -> dict[bool, Figures]:
+    """Return what tf.data measures of itself, as the tutorial writes it and with parallel stages."""
+    settings = {"pattern": pattern, "limit": TFDATA_ROWS, "columns": COLUMNS, "defaults": DEFAULTS}
+    return {way: run_peer(python, "tfdata_csv.py", parallel=way, **settings) for way in (False, True)}
 
 
 def main() -> None:
     """Measure, print, and write the section of RESULTS.md."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--short", action="store_true", help="few rows, nothing written: does it still run?")
-    parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    options = parser(__doc__.splitlines()[0], "tensorflow")
+    arguments = options.parse_args()
     if arguments.run:
-        rows = {"ours": ours, "arrow": arrow}[arguments.run[0]](arguments.run[1])
+        rows = PROGRAMS[arguments.run[0]](arguments.run[1])
         print(json.dumps([rows, peak_megabytes()]))
         return
-    rows, repeats = (100_000, 1) if arguments.short else (2_000_000, 5)
-    with tempfile.TemporaryDirectory() as directory:
+    rows, repeats = (100_000, 1) if arguments.short else (2_000_000, REPEATS)
+    with TemporaryDirectory() as directory:
         for name, factor in (("small", 1), ("large", 4)):
             write_taxi_csv(Path(directory, name), rows * factor, shards=8, seed=7)
         small, large = (f"{directory}/{name}/*" for name in ("small", "large"))
         size = sum(path.stat().st_size for path in Path(directory, "small").iterdir())
-        seconds: dict[str, list[float]] = {"ours": [], "arrow": []}
-        for turn in range(repeats + 1):
-            for name, run in (("ours", ours), ("arrow", arrow)):
-                started = time.perf_counter()
-                assert run(small) == rows
-                if turn:  # the first one compiles kernels and warms the file cache
-                    seconds[name].append(time.perf_counter() - started)
-        memory = {name: [peak_memory(name, pattern) for pattern in (small, large)] for name in seconds}
-    median = {name: statistics.median(values) for name, values in seconds.items()}
-    ratios = sorted(a / o for o, a in zip(seconds["ours"], seconds["arrow"], strict=True))
-    growth = {name: runs[1][1] - runs[0][1] for name, runs in memory.items()}
+        programs = {name: lambda program=program: program(small) for name, program in PROGRAMS.items()}
+        seconds = in_turn(programs, rows, repeats)
+        peaks = {n: [run_self("--run", n, pattern)[1] for pattern in (small, large)] for n in PROGRAMS}
+        python = None if arguments.short else arguments.tensorflow
+        peers = tfdata(python, small) if python else {}
     text = f"""{machine()}
 
 {rows:,} rows of {size / rows:.0f} bytes in 8 CSV shards; median of {repeats} runs in turn, warm file cache.
@@ -107,15 +96,21 @@ Ours uses the default threads; Arrow's reader has one.
 | | seconds | rows/s | peak memory, {rows:,} rows | {4 * rows:,} rows | growth |
 |---|---|---|---|---|---|
 """
-    for name, label in (
-        ("ours", "dataflow, shuffled and batched"),
-        ("arrow", "pyarrow.csv.open_csv, one thread"),
-    ):
-        peaks = [megabytes for _, megabytes in memory[name]]
-        text += f"| {label} | {median[name]:.2f} | {rows / median[name]:,.0f} | "
-        text += f"{peaks[0]:.0f} MB | {peaks[1]:.0f} MB | {growth[name]:.1f} MB |\n"
-    spread = f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
-    text += f"\ndataflow has {statistics.median(ratios):.2f} of Arrow's rows/s {spread}.\n"
+    speed = {name: rows / median(values) for name, values in seconds.items()}
+    for name, (once, more) in peaks.items():
+        text += f"| {LABELS[name]} | {rows / speed[name]:.2f} | {speed[name]:,.0f} | "
+        text += f"{once:.0f} MB | {more:.0f} MB | {more - once:.1f} MB |\n"
+    for way, run in peers.items():
+        text += f"| {LABELS[way]} | {rows / run.speed:.1f} | {run.speed:,.0f} | | | |\n"
+    text += f"\ndataflow has {ratio(seconds, 'ours', 'arrow')} of Arrow's rows/s.\n"
+    if peers:
+        times = [f"{speed['ours'] / run.speed:.0f}" for run in peers.values()]
+        text += f"""\
+It has {times[0]} times the rows/s of tf.data 2.15, and {times[1]} times with its parallel stages.
+tf.data reads {TFDATA_ROWS:,} rows after a first batch, median of 3 processes; seconds are reckoned from that.
+"""
+    else:
+        text += left_out("tensorflow", "tf.data")
     print(text)
     if not arguments.short:
         write_section("Pipeline: text lines, decode_csv, shuffle, batch", text)
