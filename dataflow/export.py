@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dataflow.block import Block, Column, Dense, Ragged
 from dataflow.errors import OptionalDependencyError, SpecError
+from dataflow.options import INFINITE_CARDINALITY
 from dataflow.runtime.iterate import BlockIterator
 from dataflow.spec import BINARY, ObjectSpec, Structure, TensorSpec, flatten, is_structure, is_text, pack
 from dataflow.strings import Strings
@@ -106,11 +107,6 @@ def arrow_array(column: Column, kind: pa.DataType) -> pa.Array:
     return array
 
 
-def _batch(block: Block, schema: pa.Schema, order: list[int]) -> pa.RecordBatch:
-    arrays = [arrow_array(block.columns[i], field.type) for i, field in zip(order, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
 def _pieces(block: Block) -> Iterator[Block]:
     """Yield the block in parts whose text has offsets of 32 bits."""
     if block.length > 1 and max((int(column.nbytes) for column in block.columns), default=0) > _MAX_BYTES:
@@ -119,6 +115,19 @@ def _pieces(block: Block) -> Iterator[Block]:
         yield from _pieces(block.slice(half))
     else:
         yield block
+
+
+def record_batches(block: Block, schema: pa.Schema, order: Sequence[int]) -> Iterator[pa.RecordBatch]:
+    """Yield a block as record batches, mostly one.
+
+    Args:
+        block: The elements.
+        schema: What `arrow_schema` returned.
+        order: The component of each column, as in `column_names`.
+    """
+    for piece in _pieces(block):
+        arrays = [arrow_array(piece.columns[i], field.type) for i, field in zip(order, schema, strict=True)]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def reader_of(
@@ -133,12 +142,20 @@ def reader_of(
         try:
             while left > 0 and (block := iterator.read(left)) is not None:
                 left -= block.length
-                for piece in _pieces(block):
-                    yield _batch(piece, schema, order)
+                yield from record_batches(block, schema, order)
         finally:
             iterator.close()
 
     return pa.RecordBatchReader.from_batches(schema, read())
+
+
+def refuse_infinite(method: str, cardinality: int, max_rows: int | None) -> None:
+    """Raise SpecError if a method would read an infinite dataset to its end."""
+    if max_rows is None and cardinality == INFINITE_CARDINALITY:
+        raise SpecError(
+            f"{method} reads all elements, and the dataset is infinite",
+            hint=f"use {method}(max_rows=...) or take(...)",
+        )
 
 
 def as_pandas(reader: pa.RecordBatchReader) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from dataflow.errors import DataLossError, InvalidArgumentError, StateError, did_you_mean
+from dataflow.options import INFINITE_CARDINALITY, Options
+from dataflow.plan.node import Node
 from dataflow.runtime.iterate import BlockIterator
 from dataflow.spec import Structure
 from dataflow.storage import files, runs
@@ -49,6 +52,59 @@ def as_checkpoints(path: str, checkpoint_args: Mapping[str, Any] | None) -> Chec
         raise InvalidArgumentError(f"checkpoint_interval must be a number of elements, not {interval!r}")
     directory = files.as_paths(checkpoint_args.get("directory", path))[0]
     return Checkpoints(files.join(directory, PROGRESS), interval)
+
+
+class Finite(Protocol):
+    """What is needed of a Dataset that is written to its end; its module imports this one."""
+
+    @property
+    def node(self) -> Node:
+        """The plan."""
+        ...
+
+    @property
+    def element_spec(self) -> Structure:
+        """Structure of TensorSpec of one element."""
+        ...
+
+    def cardinality(self) -> int:
+        """Return the number of elements."""
+        ...
+
+    def options(self) -> Options:
+        """Return its options."""
+        ...
+
+    def blocks(self) -> BlockIterator:
+        """Start it."""
+        ...
+
+
+def refuse_endless(dataset: Finite, what: str) -> None:
+    """Raise InvalidArgumentError if a dataset has no end; `what` would be done with it."""
+    if dataset.cardinality() == INFINITE_CARDINALITY:
+        raise InvalidArgumentError(f"an endless dataset cannot be {what}", hint="say how many with take()")
+
+
+def save(
+    dataset: Finite,
+    keyed: Finite | None,
+    path: str,
+    compression: str | None,
+    checkpoint_args: Mapping[str, Any] | None,
+) -> None:
+    """Write all elements to a directory; `keyed` has pairs (shard, element), if shards are wanted."""
+    refuse_endless(dataset, "saved")
+    checkpoints = as_checkpoints(path, checkpoint_args)
+    with contextlib.closing((keyed or dataset).blocks()) as blocks:
+        Save(
+            blocks,
+            path,
+            dataset.element_spec,
+            compression,
+            sharded=keyed is not None,
+            checkpoints=checkpoints,
+        ).run()
 
 
 class Save:

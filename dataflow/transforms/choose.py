@@ -12,6 +12,7 @@ from dataflow.errors import DataflowError, InvalidArgumentError, SpecError
 from dataflow.options import UNKNOWN_CARDINALITY
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
+from dataflow.seeds import SeedPair
 from dataflow.sources.draws import Draws
 from dataflow.sources.tensors import tensor_slices
 from dataflow.spec import Structure, TensorSpec, common_spec, map_structure
@@ -54,6 +55,29 @@ class Choose(Node):
     def operator(self, *inputs: Operator) -> Operator:
         """Merge blocks."""
         return ChooseOperator(self, *inputs)
+
+
+def sample_node(
+    sources: tuple[Node, ...],
+    weights: Node | npt.ArrayLike | None,
+    seeds: SeedPair,
+    stop_on_empty_dataset: bool,
+    rerandomize_each_iteration: bool,
+) -> Node:
+    """Return the plan that takes each element from a source drawn at random.
+
+    Raises:
+        InvalidArgumentError: There are not as many weights as sources.
+    """
+    if not isinstance(weights, Node):
+        numbers = [1.0] * len(sources) if weights is None else np.ravel(np.asarray(weights)).tolist()
+        if len(numbers) != len(sources):
+            raise InvalidArgumentError(f"there are {len(sources)} datasets and {len(numbers)} weights")
+        kept = [i for i, weight in enumerate(numbers) if weight] or list(range(len(sources)))
+        sources, numbers = tuple(sources[i] for i in kept), [numbers[i] for i in kept]
+    drawn = weights if isinstance(weights, Node) else tuple(numbers)
+    choice = Draws(drawn, seeds, rerandomize_each_iteration)
+    return sources[0] if len(sources) == 1 else Choose(choice, sources, stop_on_empty_dataset)
 
 
 class ChooseOperator(Operator):
