@@ -9,7 +9,10 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-FAMILIES = ("csv", "csv_numbers", "distinct", "loops", "records", "shuffle", "text")
+FAMILIES = (
+    "csv", "csv_fields", "csv_numbers", "csv_table", "distinct", "loops", "ranges", "records", "shuffle",
+    "text",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> ModuleType:

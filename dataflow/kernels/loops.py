@@ -164,7 +164,23 @@ def _writer(several: bool) -> Any:
     return numba.njit(write_tuple if several else write_scalar)
 
 
-@functools.lru_cache(maxsize=32)
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """A function, equal to those that compile to the same: each run of a line makes a new lambda."""
+
+    function: Callable[..., Any] = dataclasses.field(compare=False)
+    identity: Any
+
+
+def _source_of(function: Any) -> _Source:
+    bound = [cell.cell_contents for cell in function.__closure__ or ()]
+    bound += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    if not all(isinstance(value, bool | int | float | str | np.generic) for value in bound):
+        return _Source(function, function)
+    values = tuple((type(value), repr(value)) for value in bound)
+    return _Source(function, (function.__code__, id(function.__globals__), values))
+
+
 def compile_scan(
     function: Callable[..., Any],
     dtypes: tuple[tuple[np.dtype[Any], ...], ...],
@@ -180,6 +196,16 @@ def compile_scan(
         dtypes: Those of the state, the elements and the results.
         several: For each of the three, whether it is a tuple.
     """
+    return _compile_scan(_source_of(function), dtypes, several)
+
+
+@functools.lru_cache(maxsize=32)
+def _compile_scan(
+    source: _Source,
+    dtypes: tuple[tuple[np.dtype[Any], ...], ...],
+    several: tuple[bool, bool, bool],
+) -> ScanLoop | None:
+    function = source.function
     one = numba.njit(nogil=True, error_model="numpy")(function)
     read_state, read_element = _reader(several[0]), _reader(several[1])
     write_state, write_output = _writer(several[0]), _writer(several[2])

@@ -128,3 +128,43 @@ def frame(record: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
     for i in range(4):
         out[8 + i] = (of_length >> np.uint64(8 * i)) & np.uint64(255)
         out[12 + size + i] = (of_data >> np.uint64(8 * i)) & np.uint64(255)
+
+
+@kernel
+def hop(data: npt.NDArray[np.uint8], at: int, wanted: int) -> tuple[int, int, int]:
+    """Pass over up to `wanted` frames from `at` on; return (frames, where the next one is, reason).
+
+    The next one may be behind `data`. Checksums of lengths are verified, those of records are not.
+    """
+    count = 0
+    while count < wanted and len(data) - at >= 12:
+        if _checksum(data, at, at + 8) != _word(data, at + 8, 4):
+            return count, at, BAD_LENGTH
+        length = _word(data, at, 8)
+        if length > np.uint64(1 << 62):
+            return count, at, BAD_LENGTH
+        at += 16 + int(np.int64(length))
+        count += 1
+    return count, at, GOOD
+
+
+@kernel
+def find_frame(data: npt.NDArray[np.uint8], at: int, size: int) -> int:
+    """Return the first position from `at` on where a frame begins, or -1.
+
+    The checksum of its length fits, and that of the frame behind it; or it ends with the file.
+
+    Args:
+        data: A piece of a file.
+        at: Where to begin.
+        size: Bytes from the beginning of `data` to the end of the file.
+    """
+    for i in range(at, len(data) - 11):
+        if _checksum(data, i, i + 8) == _word(data, i + 8, 4):
+            length = _word(data, i, 8)
+            if length > np.uint64(max(size - i - 16, 0)):
+                continue
+            behind = i + 16 + int(np.int64(length))
+            if len(data) - behind < 12 or _checksum(data, behind, behind + 8) == _word(data, behind + 8, 4):
+                return i
+    return -1

@@ -24,7 +24,7 @@ def split_lines(
 
     Args:
         buffer: Bytes of a file.
-        final: Whether the file ends here, so that a last line needs no ``\n``.
+        final: Whether the file ends here, so that a last line needs no ``\n``; it is none if it is empty.
         data: Receives the bytes of the lines; as long as `buffer`.
         offsets: Receives where lines start in `data`; one more than there can be lines. When it is
             full, the rest of the buffer is left.
@@ -45,8 +45,9 @@ def split_lines(
             data[written] = byte
             written += 1
     if final and consumed < len(buffer) and lines + 1 < len(offsets):
-        lines += 1
-        offsets[lines] = written
+        if written > offsets[lines]:
+            lines += 1
+            offsets[lines] = written
         consumed = len(buffer)
     return lines, consumed
 

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from dataflow.block import Block
 from dataflow.errors import DataflowError, TraceError, UserFunctionError
 from dataflow.expr.tensor import as_value, parameter
@@ -13,7 +15,7 @@ from dataflow.expr.trace import call_with_element
 from dataflow.origin import failing_line
 from dataflow.plan.node import Node, bind
 from dataflow.runtime.operator import Operator
-from dataflow.spec import Structure, TensorSpec, flatten, has_objects, pack
+from dataflow.spec import BINARY, STRING, Structure, TensorSpec, flatten, has_objects, map_structure, pack
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,7 +76,8 @@ def make_dataset_function(
     Args:
         function: Takes the element (a tuple unpacked) and returns a plan.
         input_spec: Structure of TensorSpec of its argument.
-        first_element: Reads a block with one element of the input; None if it is empty.
+        first_element: Reads a block with one element of the input; None if it is empty: then an element
+            of ones and empty text tells what the function returns, if it takes that.
         symbol: Makes a component of the symbolic element. A function that gets datasets is always called
             per element: the symbolic element only tells what it returns, if it can.
     """
@@ -98,8 +101,25 @@ def make_dataset_function(
             raise
     block = first_element()
     if block is None:
-        return dataclasses.replace(draft, output_spec=input_spec)
+        return dataclasses.replace(draft, output_spec=_spec_of_nothing(function, input_spec))
     return dataclasses.replace(draft, output_spec=draft.plan(block, 0).element_spec)
+
+
+def _spec_of_nothing(function: Callable[..., Node], input_spec: Structure) -> Structure:
+    """Return what the datasets of an empty input would hold, as far as that can be told: else the input's."""
+
+    def example(spec: Any) -> Any:
+        shape = tuple(size or 0 for size in spec.shape)
+        if spec.dtype in (STRING, BINARY):
+            return np.full(shape, "" if spec.dtype == STRING else b"", object)[()]
+        return np.ones(shape, spec.dtype)[()]
+
+    if has_objects(input_spec):
+        return input_spec
+    try:
+        return call_with_element(function, map_structure(example, input_spec)).element_spec
+    except Exception:  # whatever the user's function makes of an element that never was
+        return input_spec
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
-from dataflow.errors import DataflowError
+from dataflow.errors import DataflowError, SpecError
 from dataflow.expr.function import evaluate
 from dataflow.expr.tensor import Tensor
 from dataflow.expr.user_function import UserFunction
 from dataflow.options import UNKNOWN_CARDINALITY
 from dataflow.origin import user_line
+from dataflow.plan.parts import Extent, Place
 from dataflow.runtime.operator import Operator
 from dataflow.seeds import Epochs
 from dataflow.spec import Structure
@@ -31,10 +33,15 @@ class Traits:
             same component of input elements alone; how many elements come, and where they are cut, does
             not depend on components of fixed shape. So components of fixed shape that nobody reads can
             be left out below.
+        one_to_one: The n-th element is made of the n-th of the only input alone.
+        piecewise: What is made of two runs of input elements, one behind the other, is what is made of
+            the first and then what is made of the second.
     """
 
     same_elements: bool = False
     component_wise: bool = False
+    one_to_one: bool = False
+    piecewise: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +56,26 @@ class Node(ABC):
 
     def __post_init__(self) -> None:
         try:
+            self._check_integers()
             self.check()
             self.element_spec  # noqa: B018  (computed and kept, so that errors come at the user's line)
         except DataflowError as error:
             error.in_stage(self.stage)
             raise
+
+    def _check_integers(self) -> None:
+        """Make fields that are declared as int Python integers, or refuse them.
+
+        Symbolic ones, of the functions of `flat_map` and its like, become integers when they are bound.
+        """
+        for name, optional in _integer_fields(type(self)):
+            value = getattr(self, name)
+            if type(value) is int or isinstance(value, Tensor) or (value is None and optional):
+                continue
+            try:
+                object.__setattr__(self, name, operator.index(value))
+            except TypeError:
+                raise SpecError(f"{name} must be an integer, not {value!r}") from None
 
     def check(self) -> None:
         """Raise if the settings are wrong."""
@@ -86,6 +108,34 @@ class Node(ABC):
     def with_columns(self, components: Sequence[int]) -> Self | None:
         """Return a node that gives only some components, in `flatten` order, if that saves reading."""
         return None
+
+    def take_run(self, start: int, stop: int) -> Node | None:
+        """Return a node that gives elements ``start … stop - 1`` alone, if it can go there without reading.
+
+        What is beyond the end is left out. An element that cannot be made counts as one.
+        """
+        if not self.traits.one_to_one:
+            return None
+        below = self.inputs[0].take_run(start, stop)
+        return None if below is None else self.with_inputs(below)
+
+    def count_elements(self) -> int | None:
+        """Return the number of elements, from files in one fast pass where need be; None if that cannot be.
+
+        An element that cannot be made counts as one.
+        """
+        size = self.infer_cardinality()
+        if size >= 0:
+            return size
+        return self.inputs[0].count_elements() if self.traits.one_to_one else None
+
+    def extents(self) -> Sequence[Extent] | None:
+        """Return the files, or parts of files, that elements are read from, if `between` can cut them."""
+        return self.inputs[0].extents() if self.traits.one_to_one or self.traits.piecewise else None
+
+    def between(self, start: Place, stop: Place) -> Node:
+        """Return a node that gives what begins between two places of `extents`."""
+        return self.with_inputs(self.inputs[0].between(start, stop))
 
     @property
     def reshuffles(self) -> bool:
@@ -142,6 +192,13 @@ class Node(ABC):
         shown = [f"{name}={describe_value(value, items=1 << 62)}" for name, value in settings.items()]
         text = "|".join((type(self).__name__, *shown, *(node.fingerprint for node in self.inputs)))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@functools.cache
+def _integer_fields(kind: type[Node]) -> tuple[tuple[str, bool], ...]:
+    """Return the fields that are declared as int, and whether they may be None."""
+    declared = ((field.name, set(str(field.type).split(" | "))) for field in dataclasses.fields(kind))
+    return tuple((name, "None" in types) for name, types in declared if types - {"Tensor", "None"} == {"int"})
 
 
 def describe_value(value: Any, items: int = 4) -> str:

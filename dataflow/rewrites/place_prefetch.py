@@ -12,7 +12,7 @@ from dataflow.transforms.interleave import Interleave
 from dataflow.transforms.map import Map
 from dataflow.transforms.prefetch import BLOCKS_AHEAD, QUEUE_SHARE, Prefetch
 
-MAX_BLOCKS_AHEAD = 8
+MAX_BLOCKS_AHEAD = 4
 """More would not fit the caches, and bursts are shorter."""
 DECODED_BLOCK = 4
 """A block of columns may take so many times the bytes that a source aims at."""

@@ -1,4 +1,4 @@
-"""Let the scan pass over row groups of which statistics say that a filter drops them."""
+"""Let the scan pass over row groups, and files of partitions, of which a filter drops all rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from dataflow.options import Options
 from dataflow.plan.node import Node
 from dataflow.sources.parquet import ParquetRows
 from dataflow.spec import flatten
-from dataflow.storage.parquet import Condition
+from dataflow.storage.parquet_schema import Path
+from dataflow.storage.parquet_statistics import Condition
 from dataflow.strings import Strings
 from dataflow.transforms.filter import Filter
 from dataflow.transforms.map import Map
@@ -34,8 +35,9 @@ MIRRORED = {
 def push_filters(node: Node, options: Options) -> Node | None:
     """Tell a Parquet scan the comparisons with constants that a filter above it needs to be true.
 
-    Right because the filter stays, and drops all rows of the row groups that are passed over; between
-    them are only stages that handle each element by itself and keep the order.
+    Right because the filter stays, and drops all rows of what is passed over; between them are only stages
+    that handle each element by itself and keep the order. A file that its partitions exclude is not
+    opened, so that what is wrong with it is not seen.
     """
     if not isinstance(node, Filter) or node.predicate.graph is None:
         return None
@@ -51,10 +53,10 @@ def push_filters(node: Node, options: Options) -> Node | None:
         source = source.input
     if not isinstance(source, ParquetRows) or source.skip_rows:
         return None
-    names = sorted(source.columns)
+    specs = flatten(source.element_spec)
     scalar = {
         id(tensor.call): name
-        for tensor, name, spec in zip(predicate.parameters, names, flatten(source.element_spec), strict=True)
+        for tensor, name, spec in zip(predicate.parameters, source.components, specs, strict=True)
         if not spec.rank
     }
     new = tuple(c for c in conditions(predicate, scalar) if c not in source.where)
@@ -66,7 +68,7 @@ def push_filters(node: Node, options: Options) -> Node | None:
     return below
 
 
-def conditions(predicate: Function, columns: dict[int, str]) -> Iterator[Condition]:
+def conditions(predicate: Function, columns: dict[int, Path]) -> Iterator[Condition]:
     """Yield the comparisons of a column with a constant that must all hold where the predicate does.
 
     Args:

@@ -28,12 +28,13 @@ from dataflow.spec import Structure, TensorSpec
 
 @dataclasses.dataclass(frozen=True)
 class ArrowRows(Node):
-    """Dicts of the columns of a table in memory."""
+    """Dicts of the columns of a table in memory; only the rows of `span`, if given."""
 
     table: pa.Table = dataclasses.field(compare=False, repr=False)
     columns: tuple[str, ...]
     specs: tuple[TensorSpec, ...] = dataclasses.field(repr=False)
     fill_nulls: tuple[tuple[str, Any], ...] = ()
+    span: tuple[int, int] | None = None
 
     def check(self) -> None:
         """Elements need a component."""
@@ -46,7 +47,17 @@ class ArrowRows(Node):
 
     def infer_cardinality(self) -> int:
         """The number of rows."""
-        return int(self.table.num_rows)
+        return len(self.rows)
+
+    @property
+    def rows(self) -> range:
+        """The numbers of the rows."""
+        return range(self.table.num_rows)[slice(*(self.span or (None,)))]
+
+    def take_run(self, start: int, stop: int) -> Self | None:
+        """A narrower span."""
+        part = self.rows[start:stop]
+        return dataclasses.replace(self, span=(part.start, part.stop))
 
     def operator(self, *inputs: Operator) -> Operator:
         """Slice record batches."""
@@ -58,7 +69,7 @@ class ArrowRows(Node):
 
     def batches_from(self, row: int) -> Iterator[pa.RecordBatch]:
         """Return the record batches from a row on."""
-        batches = self.table.select(list(self.columns)).to_batches()
+        batches = self.table.slice(0, self.rows.stop).select(list(self.columns)).to_batches()
         ends = list(itertools.accumulate(batch.num_rows for batch in batches))
         first = bisect.bisect_right(ends, row)
         if first < len(batches):
@@ -124,6 +135,9 @@ class ArrowStream(ArrowRows):
         """Only a full pass could tell."""
         return Node.infer_cardinality(self)
 
+    def take_run(self, start: int, stop: int) -> None:
+        """A stream has no way to row `start` but to read."""
+
     def batches_from(self, row: int) -> Iterator[pa.RecordBatch]:
         """Return the record batches from a row on; those before are read again."""
         left = row
@@ -156,7 +170,8 @@ class ArrowRowsOperator(Operator):
                 "a RecordBatchReader that has been read cannot go back to a saved position",
                 hint="give from_arrow(reader.read_all()), or a new reader over the same data",
             )
-        self.row = 0 if own is None else own["row"]
+        start = 0 if isinstance(source, Stream) else self.node.rows.start
+        self.row = start if own is None else own["row"]
         self.batches = self.node.batches_from(self.row)
         self.rest: pa.RecordBatch | None = None
 

@@ -6,19 +6,30 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dataflow.block import Block, Origin
+import numpy as np
+
+from dataflow.block import Block
 from dataflow.csv_format import CsvFormat, Record, csv_format
 from dataflow.errors import DataflowError, InvalidArgumentError, TraceError, did_you_mean
 from dataflow.expr.tensor import Tensor
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
+from dataflow.sources.ranges import ByteRange, RangedFiles, RangeStream, bad_cut, origin_at, range_of
 from dataflow.spec import Structure, TensorSpec
 from dataflow.storage import files
 from dataflow.storage.files import ByteStream, as_paths, check_compression, compression_of
+from dataflow.storage.record_index import (
+    RecordIndex,
+    TextRules,
+    ends_with_record,
+    text_index,
+    text_lines,
+    text_start,
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class CsvRecords(Node):
+class CsvRecords(RangedFiles):
     """One element per record: a tuple of its fields, or a dict where `names` are given."""
 
     paths: tuple[str, ...] | Tensor
@@ -26,10 +37,31 @@ class CsvRecords(Node):
     header: bool = False
     names: tuple[str, ...] | None = None
     compression_type: str | None = None
+    ranges: tuple[ByteRange, ...] | None = None
 
     def check(self) -> None:
         """Refuse unknown compressions."""
         check_compression(self.compression_type)
+
+    @property
+    def rules(self) -> TextRules:
+        """How records are told apart."""
+        return TextRules(ord(self.format.delimiter), self.format.quoting, returns=True)
+
+    def record_start(self, path: str, byte: int) -> int:
+        """Behind a line end that is not quoted."""
+        return text_start(path, byte, self.rules)
+
+    def index_of(self, path: str, span: ByteRange) -> RecordIndex:
+        """Of records behind the header."""
+        start, stop = span
+        if self.header and start == 0:
+            stream = RangeStream(path, None, 0, stop)
+            try:
+                start = read_header(path, stream, self.format)[0].resume
+            finally:
+                stream.close()
+        return text_index(path, start, stop, self.rules)
 
     def infer_spec(self) -> Structure:
         """Scalars."""
@@ -45,14 +77,15 @@ class CsvRecordsOperator(Operator):
     """Reads chunks of a file and parses the records in them."""
 
     node: CsvRecords
-    stream: ByteStream | None = None
+    stream: RangeStream | None = None
 
     def start(self, own: State | None) -> None:
         """Begin with the first file, or seek to the saved record."""
         self.paths = as_paths(self.node.paths)
         self.file = 0 if own is None else own["file"]
-        self.offset = 0 if own is None else own["offset"]  # of the next record, in decompressed bytes
-        self.line = 0 if own is None else own["line"]  # physical lines before it
+        # of the next record, in decompressed bytes
+        self.offset = range_of(self.node.ranges, self.file)[0] if own is None else own["offset"]
+        self.line = 0 if own is None else own["line"]  # physical lines before it in the part that is read
         self.error: DataflowError | None = None
         columns = self.node.format.columns
         # block columns are in flatten order: names sorted
@@ -85,7 +118,7 @@ class CsvRecordsOperator(Operator):
 
     def _open(self, path: str) -> None:
         codec = compression_of(path, self.node.compression_type)
-        self.stream = ByteStream(path, codec, self.offset)
+        self.stream = RangeStream(path, codec, self.offset, range_of(self.node.ranges, self.file)[1])
         self.tail, self.final = b"", False
         if self.node.header and self.offset == 0:
             record = read_header(path, self.stream, self.node.format)
@@ -100,15 +133,19 @@ class CsvRecordsOperator(Operator):
                 chunk = self.stream.read(size)
                 self.final = self.stream.ended
                 self.tail = self.tail + chunk if self.tail else chunk
+                self._check_cut(path)
             parsed = self.node.format.parse_stream(self.tail, 0, self.final)
             if parsed.length or parsed.error is not None or self.final:
                 break
             size *= 2
-        origin = Origin(path, self.line + 1)
+        start = range_of(self.node.ranges, self.file)[0]
+        origin = origin_at(path, self.line + 1, start, _lines_before)
         self.tail = self.tail[parsed.resume :]
         before = self.offset
         if parsed.error is not None:
-            self.error = parsed.error.at(path, origin.first + parsed.error.line)
+            record = origin.location(parsed.error.line).record
+            assert record is not None
+            self.error = parsed.error.at(path, record)
             self.after_error = (before + parsed.resume, self.line + parsed.lines)
             self.offset, self.line = before + parsed.consumed, self.line + parsed.error.line
         else:
@@ -118,9 +155,24 @@ class CsvRecordsOperator(Operator):
         columns = tuple(parsed.columns[i] for i in self.order)
         return Block(columns, parsed.length, origin if parsed.lines == parsed.length else None)
 
+    def _check_cut(self, path: str) -> None:
+        """Raise where the part that ends with `tail` ends amid a record."""
+        assert self.stream is not None
+        if not (self.final and self.stream.cut):
+            return
+        tail = np.frombuffer(self.tail, np.uint8)
+        if not ends_with_record(tail, self.node.rules):
+            raise bad_cut(
+                path,
+                self.offset + len(tail),
+                "quoted field",
+                "shard with even=True, which sees all quotes, or set use_quote_delim=False if there are none",
+            )
+
     def _next_file(self) -> None:
         self.release()
-        self.file, self.offset, self.line = self.file + 1, 0, 0
+        self.file, self.line = self.file + 1, 0
+        self.offset = range_of(self.node.ranges, self.file)[0]
 
     def release(self) -> None:
         """Close the file."""
@@ -129,8 +181,12 @@ class CsvRecordsOperator(Operator):
             self.stream = None
 
     def own_state(self) -> State:
-        """File number, offset of the next record in decompressed bytes, lines before it."""
+        """File number, offset of the next record in decompressed bytes, lines before it in the part."""
         return {"file": self.file, "offset": self.offset, "line": self.line}
+
+
+def _lines_before(path: str, byte: int) -> int:
+    return text_lines(path, byte, TextRules(returns=True))
 
 
 def read_header(path: str, stream: ByteStream, fmt: CsvFormat) -> tuple[Record, bytes, bool]:
@@ -232,4 +288,5 @@ def file_examples(directory: str) -> list[Node]:
         csv_node(plain, [0, "none", -1.0]),
         csv_node([header, packed], [int, 0.0], header=True),
         csv_node([header, packed], {"fare": 0.0}, header=True),
+        dataclasses.replace(csv_node([bad, bad], [int, "none"]), ranges=((8, None), (0, 16))),
     ]

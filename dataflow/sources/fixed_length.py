@@ -14,9 +14,11 @@ from dataflow.errors import InvalidArgumentError, Location
 from dataflow.expr.tensor import Tensor
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator
+from dataflow.sources.ranges import ByteRange
 from dataflow.sources.record_files import RecordFiles, RecordFilesOperator
 from dataflow.storage import files
 from dataflow.storage.files import as_paths, compression_of
+from dataflow.storage.record_index import FixedLengthIndex, RecordIndex, file_size
 from dataflow.strings import Strings, text_array
 
 
@@ -36,6 +38,21 @@ class FixedLengthRecords(RecordFiles):
             if type(value) is not int or value < least:
                 raise InvalidArgumentError(f"{name} must be an integer of at least {least}, not {value!r}")
 
+    def record_start(self, path: str, byte: int) -> int:
+        """The next multiple behind the header."""
+        records = max(-((self.header_bytes - byte) // self.record_bytes), 0)
+        return min(self.header_bytes + records * self.record_bytes, file_size(path) - self.footer_bytes)
+
+    def index_of(self, path: str, span: ByteRange) -> RecordIndex:
+        """Computed from the size."""
+        start, stop = span
+        end = file_size(path) - self.footer_bytes if stop is None else stop
+        return FixedLengthIndex(max(start, self.header_bytes), end, self.record_bytes)
+
+    def records_before(self, path: str, byte: int) -> int:
+        """As many as fit in between."""
+        return (byte - self.header_bytes) // self.record_bytes
+
     def operator(self, *inputs: Operator) -> Operator:
         """Read and cut."""
         return FixedLengthRecordsOperator(self)
@@ -51,6 +68,11 @@ class FixedLengthRecordsOperator(RecordFilesOperator):
         """Behind the header."""
         return self.node.header_bytes
 
+    @property
+    def footer_bytes(self) -> int:
+        """Or the first bytes of the next part, in its place."""
+        return self.node.footer_bytes
+
     def open_file(self) -> None:
         """Open the file; a plain one tells its size, and is refused before its first record."""
         if compression_of(self.path, self.node.compression_type) is None:
@@ -58,7 +80,7 @@ class FixedLengthRecordsOperator(RecordFilesOperator):
                 self._expect_whole_records(file.seek(0, os.SEEK_END))
         super().open_file()
         assert self.stream is not None
-        if self.stream.ended:  # while it went to the offset
+        if self.stream.ended and not self.stream.cut:  # while it went to the offset
             raise self._error(f"has fewer than {self.offset} bytes")
 
     def _expect_whole_records(self, size: int) -> None:
@@ -127,6 +149,9 @@ def file_examples(directory: str) -> list[Node]:
     return [
         FixedLengthRecords((plain, empty, packed), record_bytes=2, header_bytes=2, footer_bytes=1),
         FixedLengthRecords((plain,), record_bytes=11),
+        FixedLengthRecords(
+            (plain, plain), None, ((4, None), (0, 6)), record_bytes=2, header_bytes=2, footer_bytes=1
+        ),
         FixedLengthRecords(
             (odd, packed_odd, plain, cut, missing, packed), record_bytes=2, header_bytes=2, footer_bytes=1
         ),

@@ -30,10 +30,11 @@ from dataflow.spec import (
 
 @dataclasses.dataclass(frozen=True)
 class FromList(Node):
-    """The rows of a block, which has the components of `signature`."""
+    """The rows of a block, which has the components of `signature`; only those of `span`, if given."""
 
     block: Block = dataclasses.field(compare=False, repr=False)
     signature: Structure
+    span: tuple[int, int] | None = None
 
     def infer_spec(self) -> Structure:
         """What the rows have in common."""
@@ -41,7 +42,17 @@ class FromList(Node):
 
     def infer_cardinality(self) -> int:
         """The number of rows."""
-        return self.block.length
+        return len(self.rows)
+
+    @property
+    def rows(self) -> range:
+        """The numbers of the rows."""
+        return range(self.block.length)[slice(*(self.span or (None,)))]
+
+    def take_run(self, start: int, stop: int) -> FromList:
+        """A narrower span."""
+        part = self.rows[start:stop]
+        return dataclasses.replace(self, span=(part.start, part.stop))
 
     def operator(self, *inputs: Operator) -> Operator:
         """Slice views."""
@@ -55,16 +66,17 @@ class FromListOperator(Operator):
 
     def start(self, own: State | None) -> None:
         """Begin with the first row."""
-        self.next_row = 0 if own is None else own["next"]
+        self.next_row = self.node.rows.start if own is None else own["next"]
 
     def produce(self) -> Block | None:
         """Return the next rows, as many as make a block."""
         whole = self.node.block
-        if self.next_row >= whole.length:
+        stop = self.node.rows.stop
+        if self.next_row >= stop:
             return None
         row_bytes = max(1, whole.nbytes // whole.length)
         rows = max(1, (self.context.options.block_bytes or 1) // row_bytes)
-        block = whole.slice(self.next_row, self.next_row + rows)
+        block = whole.slice(self.next_row, min(self.next_row + rows, stop))
         self.next_row += block.length
         return block
 

@@ -26,10 +26,11 @@ class NoMatchError(NotFoundError, ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class ListFiles(Node):
-    """The paths, in sorted order."""
+    """The paths, in sorted order; `span` says which they are, if not all."""
 
     patterns: tuple[str, ...]
     paths: tuple[str, ...] = dataclasses.field(repr=False)
+    span: tuple[int, ...] = (0,)
 
     def infer_spec(self) -> Structure:
         """A path."""
@@ -38,6 +39,11 @@ class ListFiles(Node):
     def infer_cardinality(self) -> int:
         """How many there are."""
         return len(self.paths)
+
+    def take_run(self, start: int, stop: int) -> ListFiles:
+        """Some of the paths."""
+        span = self.span[0] + start, min(self.span[0] + stop, self.span[0] + len(self.paths))
+        return dataclasses.replace(self, paths=self.paths[start:stop], span=span)
 
     def operator(self, *inputs: Operator) -> Operator:
         """Hand out the paths."""

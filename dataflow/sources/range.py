@@ -44,6 +44,13 @@ class Range(Node):
         symbolic = any(isinstance(value, Tensor) for value in (self.start, self.stop, self.step))
         return UNKNOWN_CARDINALITY if symbolic else len(self.numbers)
 
+    def take_run(self, start: int, stop: int) -> Range | None:
+        """A shorter range."""
+        if self.infer_cardinality() == UNKNOWN_CARDINALITY:
+            return None
+        part = self.numbers[start:stop]
+        return dataclasses.replace(self, start=part.start, stop=part.stop)
+
     def operator(self, *inputs: Operator) -> Operator:
         """Make blocks with arange."""
         return RangeOperator(self)

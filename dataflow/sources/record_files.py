@@ -11,18 +11,19 @@ import numpy.typing as npt
 from dataflow.block import Block, Origin
 from dataflow.errors import DataflowError, Location
 from dataflow.expr.tensor import Tensor
-from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
+from dataflow.sources.ranges import ByteRange, RangedFiles, RangeStream, origin_at, range_of
 from dataflow.spec import BINARY, Structure, TensorSpec
-from dataflow.storage.files import ByteStream, as_paths, check_compression, compression_of
+from dataflow.storage.files import as_paths, check_compression, compression_of
 
 
 @dataclasses.dataclass(frozen=True)
-class RecordFiles(Node):
+class RecordFiles(RangedFiles):
     """One element per record, as bytes; files one after the other."""
 
     paths: tuple[str, ...] | Tensor
     compression_type: str | None = None
+    ranges: tuple[ByteRange, ...] | None = None
 
     def check(self) -> None:
         """Refuse unknown compressions."""
@@ -31,6 +32,10 @@ class RecordFiles(Node):
     def infer_spec(self) -> Structure:
         """The bytes of a record."""
         return TensorSpec((), BINARY)
+
+    @abstractmethod
+    def records_before(self, path: str, byte: int) -> int:
+        """Return how many records of a file begin before one of them."""
 
 
 class RecordFilesOperator(Operator):
@@ -44,13 +49,13 @@ class RecordFilesOperator(Operator):
     """
 
     node: RecordFiles
-    stream: ByteStream | None = None
+    stream: RangeStream | None = None
 
     def start(self, own: State | None) -> None:
         """Begin with the first file, or seek to the saved record."""
         self.paths = as_paths(self.node.paths)
         self.file = 0 if own is None else own["file"]
-        self.offset = self.first_offset if own is None else own["offset"]
+        self.offset = self._begin() if own is None else own["offset"]
         self.record = 0 if own is None else own["record"]
         self.rest: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
 
@@ -58,6 +63,14 @@ class RecordFilesOperator(Operator):
     def first_offset(self) -> int:
         """Where the first record of a file begins."""
         return 0
+
+    @property
+    def footer_bytes(self) -> int:
+        """How many bytes behind the last record are looked at too."""
+        return 0
+
+    def _begin(self) -> int:
+        return range_of(self.node.ranges, self.file)[0] or self.first_offset
 
     def produce(self) -> Block | None:
         """Return the next records; what `cut` raises, or reading, passes over the rest of the file."""
@@ -83,9 +96,10 @@ class RecordFilesOperator(Operator):
 
     def open_file(self) -> None:
         """Open the file at the next record."""
-        self.stream = ByteStream(
-            self.path, compression_of(self.path, self.node.compression_type), self.offset
-        )
+        codec = compression_of(self.path, self.node.compression_type)
+        stop = range_of(self.node.ranges, self.file)[1]
+        end = None if stop is None else stop + self.footer_bytes
+        self.stream = RangeStream(self.path, codec, self.offset, end)
         self.rest = np.empty(0, np.uint8)
 
     def _next_records(self) -> Block | DataflowError | None:
@@ -121,7 +135,8 @@ class RecordFilesOperator(Operator):
 
     def records_origin(self) -> Origin:
         """Return where the next records come from."""
-        return Origin(self.path, self.record, "record")
+        start = range_of(self.node.ranges, self.file)[0]
+        return origin_at(self.path, self.record, start, self.node.records_before, "record")
 
     def location(self) -> Location:
         """Return the place of the next record."""
@@ -129,7 +144,8 @@ class RecordFilesOperator(Operator):
 
     def _next_file(self) -> None:
         self.release()
-        self.file, self.offset, self.record = self.file + 1, self.first_offset, 0
+        self.file, self.record = self.file + 1, 0
+        self.offset = self._begin()
 
     def release(self) -> None:
         """Close the file."""
@@ -138,5 +154,5 @@ class RecordFilesOperator(Operator):
             self.stream = None
 
     def own_state(self) -> State:
-        """File number, offset of the next record in decompressed bytes, records before it."""
+        """File number, offset of the next record in decompressed bytes, records before it in the part."""
         return {"file": self.file, "offset": self.offset, "record": self.record}

@@ -22,6 +22,8 @@ from dataflow.spec import ObjectValue, Structure, TensorSpec, component_names, f
 class TensorSlices(Node):
     """The slices of all components along their first axis; or, with `whole`, everything as one element.
 
+    With `span`, only those of these numbers.
+
     `leaves` are arrays, `Strings`, ragged tensors or datasets; or, in a `flat_map` function, symbolic tensors
     and then their values.
     """
@@ -29,6 +31,7 @@ class TensorSlices(Node):
     leaves: tuple[Dense | Tensor | Any, ...] = dataclasses.field(compare=False, repr=False)
     structure: Structure
     whole: bool = False
+    span: tuple[int, int] | None = None
 
     def check(self) -> None:
         """Components need a first axis, and equal sizes on it."""
@@ -57,7 +60,19 @@ class TensorSlices(Node):
     def infer_cardinality(self) -> int:
         """The size of the first axis."""
         size = self._specs[0].shape[0] if not self.whole else 1
-        return UNKNOWN_CARDINALITY if size is None else int(size)
+        return UNKNOWN_CARDINALITY if size is None else len(self.rows_of(int(size)))
+
+    def rows_of(self, size: int) -> range:
+        """Return the numbers of the slices that are given, of so many."""
+        return range(size)[slice(*(self.span or (None,)))]
+
+    def take_run(self, start: int, stop: int) -> TensorSlices | None:
+        """A narrower span."""
+        size = None if self.whole else self._specs[0].shape[0]
+        if size is None:
+            return None
+        part = self.rows_of(int(size))[start:stop]
+        return dataclasses.replace(self, span=(part.start, part.stop))
 
     def operator(self, *inputs: Operator) -> Operator:
         """Slice views."""
@@ -71,19 +86,20 @@ class TensorSlicesOperator(Operator):
 
     def start(self, own: State | None) -> None:
         """Begin with the first slice."""
-        self.next_row = 0 if own is None else own["next"]
         self.columns = [_column(leaf, whole=self.node.whole) for leaf in self.node.leaves]
         self.length = len(self.columns[0])
         if any(len(column) != self.length for column in self.columns):
             raise InvalidArgumentError(f"the components have {[len(c) for c in self.columns]} slices")
+        rows = self.node.rows_of(self.length)
+        self.next_row, self.stop = rows.start if own is None else own["next"], rows.stop
 
     def produce(self) -> Block | None:
         """Return the next slices, as many as make a block."""
-        if self.next_row >= self.length:
+        if self.next_row >= self.stop:
             return None
         row_bytes = sum(c.nbytes for c in self.columns) // max(self.length, 1)
         rows = max(1, (self.context.options.block_bytes or 1) // max(row_bytes, 1))
-        start, stop = self.next_row, min(self.next_row + rows, self.length)
+        start, stop = self.next_row, min(self.next_row + rows, self.stop)
         self.next_row = stop
         return Block(tuple(slice_column(c, start, stop) for c in self.columns), stop - start)
 

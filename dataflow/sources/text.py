@@ -17,20 +17,24 @@ from dataflow.errors import DataLossError
 from dataflow.expr.tensor import Tensor
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
+from dataflow.sources.ranges import ByteRange, RangedFiles, RangeStream, origin_at, range_of
 from dataflow.spec import STRING, Structure, TensorSpec
 from dataflow.storage import files
-from dataflow.storage.files import ByteStream, as_paths, check_compression, compression_of
+from dataflow.storage.files import as_paths, check_compression, compression_of
+from dataflow.storage.record_index import RecordIndex, TextRules, text_index, text_lines, text_start
 from dataflow.strings import Lines, Strings, text_array
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
+_LINES = TextRules()
 
 
 @dataclasses.dataclass(frozen=True)
-class TextLines(Node):
+class TextLines(RangedFiles):
     """One element per line, files one after the other; line ends are removed, and every carriage return."""
 
     paths: tuple[str, ...] | Tensor
     compression_type: str | None = None
+    ranges: tuple[ByteRange, ...] | None = None
 
     def check(self) -> None:
         """Refuse unknown compressions."""
@@ -39,6 +43,14 @@ class TextLines(Node):
     def infer_spec(self) -> Structure:
         """A line."""
         return TensorSpec((), STRING)
+
+    def record_start(self, path: str, byte: int) -> int:
+        """Behind a line end."""
+        return text_start(path, byte, _LINES)
+
+    def index_of(self, path: str, span: ByteRange) -> RecordIndex:
+        """Of lines."""
+        return text_index(path, *span, _LINES)
 
     def operator(self, *inputs: Operator) -> Operator:
         """Read and cut."""
@@ -49,14 +61,15 @@ class TextLinesOperator(Operator):
     """Reads chunks of a file and cuts them at line ends."""
 
     node: TextLines
-    stream: ByteStream | None = None
+    stream: RangeStream | None = None
 
     def start(self, own: State | None) -> None:
         """Begin with the first file, or seek to the saved line."""
         self.paths = as_paths(self.node.paths)
         self.file = 0 if own is None else own["file"]
-        self.offset = 0 if own is None else own["offset"]  # of the next line, in decompressed bytes
-        self.line = 0 if own is None else own["line"]  # lines before it
+        # of the next line, in decompressed bytes
+        self.offset = range_of(self.node.ranges, self.file)[0] if own is None else own["offset"]
+        self.line = 0 if own is None else own["line"]  # lines before it in the part that is read
 
     def produce(self) -> Block | None:
         """Return the next lines; a file that cannot be read raises, and is then passed over."""
@@ -65,7 +78,8 @@ class TextLinesOperator(Operator):
             if self.stream is None:
                 with self._or_next_file():
                     codec = compression_of(path, self.node.compression_type)
-                    self.stream, self.tail = ByteStream(path, codec, self.offset), b""
+                    stop = range_of(self.node.ranges, self.file)[1]
+                    self.stream, self.tail = RangeStream(path, codec, self.offset, stop), b""
             block = self._lines(path, self.stream)
             if block is not None:
                 return block
@@ -80,7 +94,7 @@ class TextLinesOperator(Operator):
             self._next_file()
             raise
 
-    def _lines(self, path: str, stream: ByteStream) -> Block | None:
+    def _lines(self, path: str, stream: RangeStream) -> Block | None:
         """Return the next lines of the open file, None at its end."""
         size = self.context.options.block_bytes or 1
         while True:
@@ -95,7 +109,8 @@ class TextLinesOperator(Operator):
             if final:
                 return None
             size *= 2
-        origin = Origin(path, self.line + 1)
+        start = range_of(self.node.ranges, self.file)[0]
+        origin = origin_at(path, self.line + 1, start, _lines_before)
         good = lines if buffer.max(initial=0) < 128 else self._valid_prefix(values.values)
         if good < lines:
             return self._up_to_bad_line(buffer, values.values, good, origin)
@@ -137,7 +152,8 @@ class TextLinesOperator(Operator):
 
     def _next_file(self) -> None:
         self.release()
-        self.file, self.offset, self.line = self.file + 1, 0, 0
+        self.file, self.line = self.file + 1, 0
+        self.offset = range_of(self.node.ranges, self.file)[0]
 
     def release(self) -> None:
         """Close the file."""
@@ -146,8 +162,12 @@ class TextLinesOperator(Operator):
             self.stream = None
 
     def own_state(self) -> State:
-        """File number, offset of the next line in decompressed bytes, lines before it."""
+        """File number, offset of the next line in decompressed bytes, lines before it in the part."""
         return {"file": self.file, "offset": self.offset, "line": self.line}
+
+
+def _lines_before(path: str, byte: int) -> int:
+    return text_lines(path, byte, _LINES)
 
 
 def cut_lines(buffer: Bytes, final: bool) -> tuple[Strings, int]:
@@ -194,4 +214,5 @@ def file_examples(directory: str) -> list[Node]:
         TextLines((packed,)),
         TextLines((foreign, plain)),
         TextLines((plain, cut, missing, empty, packed)),
+        TextLines((plain, foreign), None, ((5, None), (0, 8))),
     ]

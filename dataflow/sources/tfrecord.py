@@ -17,9 +17,11 @@ from dataflow.block import Block
 from dataflow.errors import DataLossError, FailedPreconditionError, SpecError
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator
+from dataflow.sources.ranges import ByteRange, bad_cut
 from dataflow.sources.record_files import RecordFiles, RecordFilesOperator
 from dataflow.storage import files
 from dataflow.storage.compressed import compressed_writer
+from dataflow.storage.record_index import RecordIndex, frame_index, frame_start, frames_before
 from dataflow.strings import Strings, text_array
 
 _HEADER, _FRAME = 12, 16
@@ -29,6 +31,18 @@ _HEADER, _FRAME = 12, 16
 @dataclasses.dataclass(frozen=True)
 class TFRecords(RecordFiles):
     """One element per record; checksums are verified."""
+
+    def record_start(self, path: str, byte: int) -> int:
+        """Where the checksum of a length fits, and that of the next one."""
+        return frame_start(path, byte)
+
+    def index_of(self, path: str, span: ByteRange) -> RecordIndex:
+        """Of frames."""
+        return frame_index(path, *span)
+
+    def records_before(self, path: str, byte: int) -> int:
+        """As many as frames say."""
+        return frames_before(path, byte)
 
     def operator(self, *inputs: Operator) -> Operator:
         """Read and cut."""
@@ -61,6 +75,8 @@ class TFRecordsOperator(RecordFilesOperator):
             )
             self.advance(_FRAME + self._length(), 1)
             return error
+        if final and len(buffer) and self.stream is not None and self.stream.cut:
+            raise bad_cut(self.path, self.offset + len(buffer), "record", "shard with even=True")
         if final and len(buffer):
             whole = _FRAME + self._length() if len(buffer) >= _HEADER else f"at least {_FRAME}"
             raise self._error(
@@ -189,4 +205,5 @@ def file_examples(directory: str) -> list[Node]:
         TFRecords((zlib,), "ZLIB"),
         TFRecords((*bad, plain)),
         TFRecords((packed, missing, bad[0], bad[2])),
+        TFRecords((plain, plain), None, ((19, None), (0, 35))),
     ]

@@ -18,12 +18,14 @@ from dataflow.transforms import (
     enumerate,
     filter,
     flat_map,
+    global_shuffle,
     group_by_window,
     ignore_errors,
     interleave,
     map,
     padded_batch,
     prefetch,
+    ragged_batch,
     rebatch,
     rejection_resample,
     repeat,
@@ -31,6 +33,7 @@ from dataflow.transforms import (
     shard,
     shuffle,
     skip,
+    snapshot,
     take,
     take_while,
     unbatch,
@@ -42,7 +45,8 @@ from dataflow.transforms import (
 
 TRANSFORMS: tuple[ModuleType, ...] = (
     assert_cardinality, batch, bucket_by_sequence_length, cache, choose, concatenate, enumerate, filter,
-    flat_map, group_by_window, ignore_errors, interleave, map, padded_batch, prefetch, rebatch,
+    flat_map, global_shuffle, group_by_window, ignore_errors, interleave, map, padded_batch, prefetch,
+    ragged_batch, rebatch,
     rejection_resample, repeat, scan, shard,
-    shuffle, skip, take, take_while, unbatch, unique, window, with_options, zip,
+    shuffle, skip, snapshot, take, take_while, unbatch, unique, window, with_options, zip,
 )  # fmt: skip

@@ -50,6 +50,16 @@ class Batch(Node):
         """The quotient, rounded up, or down with `drop_remainder`."""
         return number_of_batches(self.input.infer_cardinality(), self.batch_size, self.drop_remainder)
 
+    def take_run(self, start: int, stop: int) -> Node | None:
+        """The run of elements that these batches are made of, batched."""
+        below = self.input.take_run(start * self.batch_size, stop * self.batch_size)
+        return None if below is None else self.with_inputs(below)
+
+    def count_elements(self) -> int | None:
+        """As the cardinality, of elements that are counted."""
+        size = self.input.count_elements()
+        return None if size is None else number_of_batches(size, self.batch_size, self.drop_remainder)
+
     def operator(self, *inputs: Operator) -> Operator:
         """Reshape blocks."""
         return BatchOperator(self, *inputs)

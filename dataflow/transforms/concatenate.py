@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from dataflow.block import Block
 from dataflow.errors import SpecError
 from dataflow.options import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY
 from dataflow.plan.node import Node, epochs_of
+from dataflow.plan.parts import Extent, Place
 from dataflow.runtime.operator import Operator, State
 from dataflow.seeds import Epochs
 from dataflow.spec import Structure, common_spec, map_structure
@@ -34,6 +36,40 @@ class Concatenate(Node):
             if special in sizes:
                 return special
         return sum(sizes)
+
+    def count_elements(self) -> int | None:
+        """The sum."""
+        sizes = [node.count_elements() for node in self.inputs]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if len(known) == len(sizes) else None
+
+    def take_run(self, start: int, stop: int) -> Node | None:
+        """The end of one input, or the beginning of the other, or both."""
+        size = self.input.count_elements()
+        if size is None:
+            return None
+        if stop <= size:
+            return self.input.take_run(start, stop)
+        if start >= size:
+            return self.other.take_run(start - size, stop - size)
+        head, tail = self.input.take_run(start, size), self.other.take_run(0, stop - size)
+        return None if head is None or tail is None else self.with_inputs(head, tail)
+
+    def extents(self) -> Sequence[Extent] | None:
+        """Those of both."""
+        found = [node.extents() for node in self.inputs]
+        known = [extent for extents in found if extents is not None for extent in extents]
+        return None if None in found else known
+
+    def between(self, start: Place, stop: Place) -> Node:
+        """The end of one input, or the beginning of the other, or both."""
+        border = Place(len(self.input.extents() or ()))
+        if stop <= border:
+            return self.input.between(start, stop)
+        behind = Place(stop.extent - border.extent, stop.byte)
+        if start >= border:
+            return self.other.between(Place(start.extent - border.extent, start.byte), behind)
+        return self.with_inputs(self.input.between(start, border), self.other.between(Place(0), behind))
 
     def operator(self, *inputs: Operator) -> Operator:
         """Read one input after the other."""

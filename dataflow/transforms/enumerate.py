@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from dataflow.block import Block
+from dataflow.errors import DataflowError
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Structure, TensorSpec
@@ -14,7 +15,10 @@ from dataflow.spec import Structure, TensorSpec
 
 @dataclasses.dataclass(frozen=True)
 class Enumerate(Node):
-    """Pairs ``(number, element)``, the number an int64 from `start` on."""
+    """Pairs ``(number, element)``, the number an int64 from `start` on.
+
+    An element that cannot be made has a number too.
+    """
 
     input: Node
     start: int = 0
@@ -26,6 +30,15 @@ class Enumerate(Node):
     def infer_cardinality(self) -> int:
         """As many as come in."""
         return self.input.infer_cardinality()
+
+    def take_run(self, start: int, stop: int) -> Node | None:
+        """The run of the input, numbered from where it begins."""
+        below = self.input.take_run(start, stop)
+        return None if below is None else dataclasses.replace(self, input=below, start=self.start + start)
+
+    def count_elements(self) -> int | None:
+        """As many as come in."""
+        return self.input.count_elements()
 
     def operator(self, *inputs: Operator) -> Operator:
         """Add a column."""
@@ -43,7 +56,11 @@ class EnumerateOperator(Operator):
 
     def produce(self) -> Block | None:
         """Return the next block with its numbers."""
-        block = self.input.read(1 << 62)
+        try:
+            block = self.input.read(1 << 62)
+        except DataflowError:
+            self.number += 1
+            raise
         if block is None:
             return None
         numbers = np.arange(self.number, self.number + block.length, dtype=np.int64)

@@ -30,7 +30,7 @@ def check_predicate(stage: str, spec: Structure) -> None:
 class Filter(Node):
     """The elements for which the predicate returns a scalar True."""
 
-    traits = Traits(same_elements=True)
+    traits = Traits(same_elements=True, piecewise=True)
     input: Node
     predicate: UserFunction
 

@@ -6,17 +6,19 @@ import dataclasses
 
 from dataflow.block import Block
 from dataflow.plan.dataset_function import DatasetFunction, make_dataset_function
-from dataflow.plan.node import Node
+from dataflow.plan.node import Node, Traits
 from dataflow.runtime.build import build
 from dataflow.runtime.operator import Cursor, Operator, State
 from dataflow.spec import Structure
+from dataflow.transforms.inner_plans import OverElements
 from dataflow.transforms.take import Take
 
 
 @dataclasses.dataclass(frozen=True)
-class FlatMap(Node):
+class FlatMap(OverElements):
     """All elements of ``function(element)`` for each element in order."""
 
+    traits = Traits(piecewise=True)
     input: Node
     function: DatasetFunction
 

@@ -7,7 +7,7 @@ import logging
 
 from dataflow.block import Block
 from dataflow.errors import DataflowError
-from dataflow.plan.node import Node
+from dataflow.plan.node import Node, Traits
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Structure
 
@@ -18,6 +18,7 @@ _log = logging.getLogger("dataflow")
 class IgnoreErrors(Node):
     """The elements whose production did not fail."""
 
+    traits = Traits(piecewise=True)
     input: Node
     log_warning: bool = False
 

@@ -15,11 +15,12 @@ from dataflow.plan.node import Node
 from dataflow.runtime.build import build
 from dataflow.runtime.operator import Cursor, Operator, State
 from dataflow.spec import Structure
+from dataflow.transforms.inner_plans import OverElements
 from dataflow.transforms.take import Take
 
 
 @dataclasses.dataclass(frozen=True)
-class Interleave(Node):
+class Interleave(OverElements):
     """`block_length` elements in turn from each of `cycle_length` inner datasets.
 
     A dataset that ends is replaced by that of the next element when its turn comes again.

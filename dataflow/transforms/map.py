@@ -10,7 +10,7 @@ from dataflow.block import Block
 from dataflow.errors import InvalidArgumentError
 from dataflow.expr.user_function import UserFunction, make_user_function
 from dataflow.options import AUTOTUNE
-from dataflow.plan.node import Node
+from dataflow.plan.node import Node, Traits
 from dataflow.runtime.apply import ApplyOperator
 from dataflow.runtime.operator import Operator
 from dataflow.spec import Structure, flatten
@@ -20,6 +20,7 @@ from dataflow.spec import Structure, flatten
 class Map(Node):
     """Each element becomes what the function returns for it."""
 
+    traits = Traits(one_to_one=True)
     input: Node
     function: UserFunction
     num_parallel_calls: int | None = dataclasses.field(default=None, metadata={"physical": True})

@@ -26,7 +26,7 @@ class Prefetch(Node):
     less or more than `buffer_size` elements makes no difference to what comes.
     """
 
-    traits = Traits(same_elements=True)
+    traits = Traits(same_elements=True, one_to_one=True)
     input: Node
     buffer_size: int = AUTOTUNE
     blocks_ahead: int = dataclasses.field(default=BLOCKS_AHEAD, metadata={"physical": True})

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
 
 from dataflow.block import Block, Ragged
-from dataflow.errors import InvalidArgumentError
+from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.options import UNKNOWN_CARDINALITY
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Structure, TensorSpec, map_structure
 from dataflow.transforms.batch import Batch, stack_rows
 from dataflow.transforms.unbatch import Unbatch
+
+
+def as_sizes(batch_size: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the sizes as a tuple.
+
+    Raises:
+        SpecError: They are no integer, and no sequence of integers.
+    """
+    sizes = np.asarray(batch_size)
+    if sizes.ndim > 1 or (sizes.size and sizes.dtype.kind not in "iu"):
+        raise SpecError(f"batch_size must be an integer or several, not {batch_size!r}")
+    return tuple(int(size) for size in np.atleast_1d(sizes))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Sequence
 
 from dataflow.block import Block
 from dataflow.plan.node import Node, Traits
+from dataflow.plan.parts import Extent, Place
 from dataflow.runtime.operator import Operator, State
 from dataflow.spec import Structure
 
@@ -28,6 +31,28 @@ class Skip(Node):
         if self.count < 0:
             return 0
         return max(size - self.count, 0) if size >= 0 else size
+
+    def take_run(self, start: int, stop: int) -> Node | None:
+        """A run further on."""
+        return self.input.take_run(start + self.count, stop + self.count) if self.count >= 0 else None
+
+    def count_elements(self) -> int | None:
+        """What is left."""
+        size = self.input.count_elements()
+        return size if size is None else 0 if self.count < 0 else max(size - self.count, 0)
+
+    @functools.cached_property
+    def _rest(self) -> Node | None:
+        return self.take_run(0, 1 << 62)
+
+    def extents(self) -> Sequence[Extent] | None:
+        """Those of the input without its first elements."""
+        return None if self._rest is None else self._rest.extents()
+
+    def between(self, start: Place, stop: Place) -> Node:
+        """The same of the input without its first elements."""
+        assert self._rest is not None
+        return self._rest.between(start, stop)
 
     def operator(self, *inputs: Operator) -> Operator:
         """Count and drop."""

@@ -30,6 +30,18 @@ class Take(Node):
             return size
         return self.count if size == INFINITE_CARDINALITY else min(size, self.count)
 
+    def take_run(self, start: int, stop: int) -> Node | None:
+        """The run of the input, as far as it is taken."""
+        end = stop if self.count < 0 else min(stop, self.count)
+        return self.input.take_run(min(start, end), end)
+
+    def count_elements(self) -> int | None:
+        """The smaller of both numbers."""
+        if (size := self.infer_cardinality()) >= 0:
+            return size
+        counted = self.input.count_elements()
+        return counted if counted is None or self.count < 0 else min(counted, self.count)
+
     def operator(self, *inputs: Operator) -> Operator:
         """Count and stop."""
         return TakeOperator(self, *inputs)

@@ -23,7 +23,7 @@ from dataflow.transforms.batch import Batch
 class Unbatch(Node):
     """Each row of each element as an element of its own."""
 
-    traits = Traits(component_wise=True)
+    traits = Traits(component_wise=True, piecewise=True)
     input: Node
 
     def check(self) -> None:

@@ -15,7 +15,7 @@ from dataflow.spec import Structure
 class WithOptions(Node):
     """The same elements, produced with the options."""
 
-    traits = Traits(same_elements=True)
+    traits = Traits(same_elements=True, one_to_one=True)
     input: Node
     options: Options
 

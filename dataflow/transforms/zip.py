@@ -35,6 +35,19 @@ class Zip(Node):
             return UNKNOWN_CARDINALITY
         return min((s for s in sizes if s != INFINITE_CARDINALITY), default=INFINITE_CARDINALITY)
 
+    def take_run(self, start: int, stop: int) -> Node | None:
+        """The runs of all inputs."""
+        below = [node.take_run(start, stop) for node in self.sources]
+        found = [node for node in below if node is not None]
+        return self.with_inputs(*found) if len(found) == len(below) else None
+
+    def count_elements(self) -> int | None:
+        """The smallest number of an input that ends."""
+        endless = [node.infer_cardinality() == INFINITE_CARDINALITY for node in self.sources]
+        sizes = [node.count_elements() for node, skip in zip(self.sources, endless, strict=True) if not skip]
+        known = [size for size in sizes if size is not None]
+        return min(known) if known and len(known) == len(sizes) else None
+
     def operator(self, *inputs: Operator) -> Operator:
         """Put columns side by side."""
         return ZipOperator(self, *inputs)

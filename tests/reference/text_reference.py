@@ -5,8 +5,9 @@ def split_lines(buffer: bytes, final: bool) -> tuple[list[bytes], int]:
     """Return the lines without carriage returns, and how many bytes they take with their ends."""
     parts = buffer.split(b"\n")
     last = parts.pop()
-    if final and last:
-        return [line.replace(b"\r", b"") for line in (*parts, last)], len(buffer)
+    if final:
+        last = last.replace(b"\r", b"")
+        return [line.replace(b"\r", b"") for line in (*parts, *([last] if last else []))], len(buffer)
     return [line.replace(b"\r", b"") for line in parts], len(buffer) - len(last)
 
 
