@@ -233,6 +233,20 @@ class RaggedTensor(ObjectValue):
         array = self.numpy()
         return array if dtype is None else array.astype(dtype)
 
+    def __array_function__(self, function: Any, *_: Any) -> Any:
+        """Refuse functions of NumPy: on rows of different lengths they would give something else."""
+        return self._refuse(function)
+
+    def __array_ufunc__(self, function: Any, *_: Any, **__: Any) -> Any:
+        """Refuse operators of NumPy."""
+        return self._refuse(function)
+
+    def _refuse(self, function: Any) -> Any:
+        raise SpecError(
+            f"np.{function.__name__} does not take ragged tensors",
+            hint="use it on .values (all items behind each other), or on .to_tensor() (padded)",
+        )
+
     def to_tensor(
         self, default_value: Any = None, shape: Sequence[int | None] | None = None
     ) -> npt.NDArray[Any]:

@@ -87,12 +87,20 @@ def _output(value: Any) -> Tensor:
 
 
 def pack_lists(result: Any) -> Structure:
-    """Check what a function returned: nested tuples and dicts whose keys are strings."""
+    """Return what a function returned as a structure: a list is a tuple, as in tf; lists in it are arrays.
+
+    Raises:
+        SpecError: Keys of a dict are no strings.
+    """
+    return _checked(tuple(result) if type(result) is list else result)
+
+
+def _checked(result: Any) -> Structure:
     if isinstance(result, Mapping):
         if not all(isinstance(key, str) for key in result):
             raise SpecError(f"dict keys must be strings, and are {list(result)!r}")
-        return type(result)((key, pack_lists(value)) for key, value in result.items())  # type: ignore[call-arg]
+        return type(result)((key, _checked(value)) for key, value in result.items())  # type: ignore[call-arg]
     if is_structure(result):
-        parts = [pack_lists(part) for part in result]
+        parts = [_checked(part) for part in result]
         return type(result)(*parts) if is_namedtuple(result) else tuple(parts)
     return result

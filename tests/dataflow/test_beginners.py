@@ -8,10 +8,11 @@ import pytest
 from dataflow import Dataset, ParquetDataset, TextLineDataset, TracingWarning, decode_csv
 
 
-def test_a_list_of_numbers_and_text_is_refused_when_it_is_returned():
+def test_a_list_of_numbers_and_text_is_refused_in_a_component():
     lines = Dataset.from_tensor_slices(["1,a"])
+    assert list(lines.map(lambda line: decode_csv(line, [[0.0], [""]]))) == [(1.0, "a")]
     with pytest.raises(TypeError, match=r"holds float32 and string(?s:.*)return a tuple or a dict"):
-        lines.map(lambda line: decode_csv(line, [[0.0], [""]]))
+        lines.map(lambda line: {"fields": decode_csv(line, [[0.0], [""]])})
 
 
 def test_a_wrong_key_in_a_function_is_told_what_there_is():

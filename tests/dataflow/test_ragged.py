@@ -117,3 +117,9 @@ def test_specs():
 def test_specs_that_cannot_be(arguments):
     with pytest.raises(InvalidArgumentError, match="ragged_rank must be"):
         RaggedTensorSpec(*arguments)
+
+
+@pytest.mark.parametrize("function", [np.sum, np.mean, lambda ragged: np.add(ragged, 1)])
+def test_functions_of_numpy_are_refused_with_a_way_out(function):
+    with pytest.raises(TypeError, match=r"does not take ragged tensors(?s:.*)to_tensor\(\)"):
+        function(RaggedTensor.from_row_lengths([1, 2, 3], [1, 2]))

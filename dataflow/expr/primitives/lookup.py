@@ -6,13 +6,14 @@ import functools
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataflow.errors import SpecError
 from dataflow.expr.tensor import Primitive, Tensor, require_numeric
 from dataflow.spec import TensorSpec, is_text
-from dataflow.strings import Strings
+from dataflow.strings import Strings, by_value
 
 
 @functools.lru_cache(maxsize=256)
@@ -37,13 +38,12 @@ def _vocabulary(_: int, x: Any, *, vocabulary: tuple[Any, ...], default: int) ->
     if not isinstance(x, Strings):
         ids = _ids(pa.array(np.ravel(x).astype(np.int64)), vocabulary, default).reshape(np.shape(x))
         return np.where(np.equal(x, -1), np.int64(-1), ids)
-    values = x.values
-    if pa.types.is_dictionary(values.type):
-        entries = _vocabulary(0, Strings(values.dictionary), vocabulary=vocabulary, default=default)
-        by_code = np.append(entries, np.int64(-1))
-        return by_code[np.asarray(pc.fill_null(values.indices, len(entries)))].reshape(x.shape)
-    missing = np.asarray(pc.fill_null(pc.equal(pc.binary_length(values), 0), True))
-    return np.where(missing, np.int64(-1), _ids(values, vocabulary, default)).reshape(x.shape)
+
+    def entry_ids(values: pa.Array) -> npt.NDArray[np.int64]:
+        missing = np.asarray(pc.fill_null(pc.equal(pc.binary_length(values), 0), True))
+        return np.where(missing, np.int64(-1), _ids(values, vocabulary, default))
+
+    return by_value(x, ("vocabulary", vocabulary, default), entry_ids, np.int64(-1))
 
 
 vocabulary_lookup = Primitive(

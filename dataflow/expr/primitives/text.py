@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import METHODS, Primitive, Tensor, broadcast_shapes
 from dataflow.spec import STRING, TensorSpec, as_dtype, dtype_name, is_text
-from dataflow.strings import Strings
+from dataflow.strings import Coded, Dictionary, Strings, by_value
 
 
 def _text(name: str, *tensors: Tensor) -> None:
@@ -34,22 +35,17 @@ def _equal_infer(a: Tensor, b: Tensor) -> TensorSpec:
 
 
 def _equal(_: int, a: Strings, b: Strings) -> Any:
-    scalar = len(b.values) == 1
     shape = np.broadcast_shapes(a.shape, b.shape)
     left = a if a.shape == shape else _broadcast(a, shape)
-    right = b.values[0] if scalar else _broadcast(b, shape).decoded().values
-    if scalar and pa.types.is_dictionary(right.type):
-        right = right.as_py()
-    if pa.types.is_dictionary(left.values.type) and scalar:
-        entry_equal = np.asarray(pc.fill_null(pc.equal(left.values.dictionary, right), False))
-        codes = left.values.indices
-        hits = (
-            entry_equal[np.asarray(pc.fill_null(codes, 0))]
-            if len(entry_equal)
-            else np.zeros(len(codes), bool)
-        )
-        return (hits & ~np.asarray(codes.is_null())).reshape(shape)
-    return np.asarray(pc.fill_null(pc.equal(left.decoded().values, right), False)).reshape(shape)
+    if len(b.values) != 1:
+        right = _broadcast(b, shape).decoded().values
+        return np.asarray(pc.fill_null(pc.equal(left.decoded().values, right), False)).reshape(shape)
+    value = b.values[0].as_py()
+
+    def equal(values: pa.Array) -> npt.NDArray[np.bool_]:
+        return np.asarray(pc.fill_null(pc.equal(values, pa.scalar(value, values.type)), False))
+
+    return by_value(left, ("equal", value), equal, False)
 
 
 string_equal = Primitive(
@@ -73,13 +69,11 @@ def _unary(
         return TensorSpec(x.shape, x.dtype if dtype is None else dtype)
 
     def compute(_: int, x: Strings) -> Any:
-        values = x.values
-        if pa.types.is_dictionary(values.type) and dtype is None:
-            return Strings(
-                pa.DictionaryArray.from_arrays(values.indices, function(values.dictionary)), x.shape
-            )
-        result = function(x.decoded().values)
-        return Strings(result, x.shape) if dtype is None else np.asarray(result).reshape(x.shape)
+        if dtype is not None:
+            return by_value(x, name, lambda values: np.asarray(function(values)), dtype(0))
+        if isinstance(x, Coded):
+            return Coded(x.codes, Dictionary(function(x.dictionary.values)))
+        return Strings(function(x.decoded().values), x.shape)
 
     record = Primitive(
         name, infer, compute, lambda: [((np.array([" Ab", "c "], object),), {})], elementwise=True
@@ -134,8 +128,10 @@ to_number = Primitive(
 
 
 def _is_missing(_: int, x: Strings) -> Any:
-    values = x.decoded().values
-    return np.asarray(pc.fill_null(pc.equal(pc.binary_length(values), 0), True)).reshape(x.shape)
+    def missing(values: pa.Array) -> npt.NDArray[np.bool_]:
+        return np.asarray(pc.fill_null(pc.equal(pc.binary_length(values), 0), True))
+
+    return by_value(x, "is_missing", missing, True)
 
 
 is_missing = Primitive(

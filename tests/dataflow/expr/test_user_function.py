@@ -114,9 +114,9 @@ def test_an_impure_function_is_noticed_in_fused_maps_too():
         assert len({float(x) % 1 for x in THREE.map(impure).map(lambda x: x * 1.0)}) == 3
 
 
-def test_a_list_becomes_an_array_also_between_fused_maps():
-    dataset = Dataset.range(2).map(lambda x: [x, x + 1]).map(lambda v: v * 2)
-    assert [v.tolist() for v in dataset] == [[0, 2], [2, 4]]
+def test_a_returned_list_is_a_tuple_and_a_list_in_it_an_array_also_between_fused_maps():
+    dataset = Dataset.range(2).map(lambda x: [x, [x, x + 1]]).map(lambda x, v: (x, v * 2))
+    assert [(int(x), v.tolist()) for x, v in dataset] == [(0, [0, 2]), (1, [2, 4])]
 
 
 def test_a_python_number_has_a_dtype_of_its_own():
