@@ -1,0 +1,316 @@
+"""`read_csv`: rows of CSV files as found in the wild as dicts of columns, with a policy for bad ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from dataflow.block import Block, Origin
+from dataflow.csv.dialect import Dialect
+from dataflow.csv.framing import LINE, START, Frame, RecordReader
+from dataflow.csv.header import positions_in
+from dataflow.csv.missing import Missing
+from dataflow.csv.schema import ColumnRule, column_rule
+from dataflow.csv.table import BadRow, ParsedFrame, TableParser, hint_for
+from dataflow.errors import DataflowError, InvalidArgumentError, Location
+from dataflow.plan.node import Node
+from dataflow.runtime.operator import Operator, State
+from dataflow.spec import Structure, TensorSpec
+from dataflow.storage import files
+from dataflow.storage.rejected import RejectedFile
+
+_log = logging.getLogger("dataflow")
+_FEW = 5
+"""Bad rows that an error shows."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CsvTable(Node):
+    """Dicts of the columns, files in order.
+
+    `names` are those of all columns, for files without a header; of files with one all columns must be
+    known, unless some are chosen (`chosen`).
+    """
+
+    paths: tuple[str, ...]
+    columns: tuple[str, ...]
+    kinds: tuple[str, ...]
+    dialect: Dialect = dataclasses.field(default_factory=Dialect)
+    names: tuple[str, ...] | None = None
+    chosen: bool = False
+    na_values: tuple[str, ...] = ("",)
+    fill_nulls: tuple[tuple[str, Any], ...] = ()
+    on_bad_rows: str = "error"
+    bad_rows_limit: int | None = dataclasses.field(default=None, metadata={"physical": True})
+    quarantine: str | None = dataclasses.field(default=None, metadata={"physical": True})
+
+    def check(self) -> None:
+        """Refuse what cannot be."""
+        self.dialect.check()
+        if self.on_bad_rows not in ("error", "skip", "quarantine"):
+            raise InvalidArgumentError(
+                f"on_bad_rows must be 'error', 'skip' or 'quarantine', not {self.on_bad_rows!r}"
+            )
+        if (self.quarantine is None) == (self.on_bad_rows == "quarantine"):
+            raise InvalidArgumentError(
+                "on_bad_rows='quarantine' and quarantine=path, a local file, go together",
+                hint="give both or none",
+            )
+        if self.bad_rows_limit is not None and self.bad_rows_limit < 0:
+            raise InvalidArgumentError(f"bad_rows_limit must not be negative, as {self.bad_rows_limit} is")
+        if not self.columns:
+            raise InvalidArgumentError("there are no columns to read")
+
+    @property
+    def rules(self) -> list[ColumnRule]:
+        """How each column is read."""
+        fills = dict(self.fill_nulls)
+        return [
+            column_rule(name, kind, fills.get(name))
+            for name, kind in zip(self.columns, self.kinds, strict=True)
+        ]
+
+    def infer_spec(self) -> Structure:
+        """The columns."""
+        return {rule.name: TensorSpec((), rule.dtype) for rule in self.rules}
+
+    def operator(self, *inputs: Operator) -> Operator:
+        """Read and convert."""
+        return CsvTableOperator(self)
+
+
+class CsvTableOperator(Operator):
+    """Reads frames of records, converts them, and does with bad ones what the policy says."""
+
+    node: CsvTable
+    position: State = {"rows": 0, "bad": 0}  # noqa: RUF012  (replaced, never changed)
+    reader: RecordReader | None = None
+    rejected: RejectedFile | None = None
+
+    def start(self, own: State | None) -> None:
+        """Begin with the first file, or seek to the saved row."""
+        fresh = {"file": 0, "offset": 0, "line": 0, "anchor": [0, 0], "rows": 0, "bad": 0, "rejected": 0}
+        self.position = fresh if own is None else dict(own)
+        self.rules = self.node.rules
+        self.order = sorted(range(len(self.rules)), key=lambda i: self.rules[i].name)
+        self.parsers: dict[tuple[int, ...], TableParser] = {}
+        self.ready: deque[tuple[Block | DataflowError, State]] = deque()
+        self.first_bad: list[str] = []
+        self.ended = False
+
+    def produce(self) -> Block | None:
+        """Return the next rows; a bad one raises when its turn comes, if that is the policy."""
+        while not self.ready:
+            if self.position["file"] >= len(self.node.paths):
+                self._end()
+                return None
+            try:
+                if self.reader is None:
+                    self._open()
+                assert self.reader is not None
+                frame = self.reader.read(self.context.options.block_bytes or 1)
+            except (OSError, DataflowError):
+                self._next_file()
+                raise
+            if frame is None:
+                self._next_file()
+                continue
+            try:
+                self._take(frame, self.reader)
+            except DataflowError:
+                self._close_reader()  # the next read begins again at the position
+                raise
+        found, after = self.ready[0]
+        if isinstance(found, DataflowError) and self.node.on_bad_rows != "error":
+            raise found  # too many bad rows: there is no way past it
+        self.position = after
+        self.ready.popleft()
+        if isinstance(found, DataflowError):
+            raise found
+        return found
+
+    def _open(self) -> None:
+        node, at = self.node, self.position
+        path = node.paths[at["file"]]
+        fields: list[str] | None = None if node.names is None else list(node.names)
+        reader: RecordReader | None = None
+        if node.dialect.header is True:
+            reader = RecordReader(path, node.dialect)
+            self.reader = reader
+            fields = reader.header() or list(node.columns)
+            if at["offset"]:
+                reader.close()
+                reader = None
+        assert fields is not None
+        where = positions_in(path, fields, node.columns, strict=not node.chosen)
+        if reader is None:
+            reader = RecordReader(path, node.dialect, at["offset"], at["line"], tuple(at["anchor"]))
+        self.reader, reader.width = reader, len(fields)
+        if where not in self.parsers:
+            self.parsers[where] = TableParser(self.rules, where, Missing(node.na_values))
+        self.parser = self.parsers[where]
+
+    def _take(self, frame: Frame, reader: RecordReader) -> None:
+        """Put the rows of a frame, and the errors between them, in the queue."""
+        parsed = self.parser.parse(frame, reader)
+        columns = tuple(parsed.columns[i] for i in self.order)
+        block = Block(columns, len(parsed.rows), self._origin(frame, parsed))
+        anchor = list(reader.stream.anchor_before(self.position["offset"]))
+        after = {**self.position, "offset": reader.offset, "line": reader.line, "anchor": anchor}
+        allowed = 0 if self.node.on_bad_rows == "error" else len(parsed.bad)
+        if self.node.bad_rows_limit is not None:
+            allowed = max(0, min(allowed, self.node.bad_rows_limit - self.position["bad"]))
+        if len(self.first_bad) < _FEW:
+            self.first_bad += [self._said(row) for row in parsed.bad[: _FEW - len(self.first_bad)]]
+        if self.node.quarantine is not None:
+            after["rejected"] = self._write(parsed.bad[:allowed])
+        rows = 0
+        for number, row in enumerate(parsed.bad[allowed:], allowed):
+            upto = int(np.searchsorted(parsed.rows, row.index))
+            here = {
+                **after,
+                "offset": frame.base + int(frame.records[row.index, START]),
+                "line": row.line,
+                "rows": self.position["rows"] + upto,
+                "bad": self.position["bad"] + number,
+            }
+            if upto > rows:
+                self.ready.append((block.slice(rows, upto), here))
+            rows = upto
+            behind = {**here, "offset": reader.offset, "line": reader.line, "bad": here["bad"] + 1}
+            if row.index + 1 < len(frame.records):
+                following = frame.records[row.index + 1]
+                behind |= {"offset": frame.base + int(following[START]), "line": int(following[LINE])}
+            self.ready.append((self._error(row), behind))
+            if self.node.on_bad_rows != "error":
+                return
+        after["rows"] += len(parsed.rows)
+        after["bad"] += len(parsed.bad)
+        if block.length > rows:
+            self.ready.append((block.slice(rows), after))
+        elif self.ready:
+            self.ready[-1] = (self.ready[-1][0], after)
+        else:
+            self.position = after
+
+    def _origin(self, frame: Frame, parsed: ParsedFrame) -> Origin | None:
+        """Return where the rows come from, if each is one line behind the other."""
+        lines = frame.records[:, LINE]
+        if parsed.bad or int(lines[-1] - lines[0]) != len(lines) - 1 or (np.diff(lines) != 1).any():
+            return None
+        return Origin(self.path, int(lines[0]) + 1)
+
+    @property
+    def path(self) -> str:
+        """The file that is read."""
+        return self.node.paths[self.position["file"]]
+
+    def _said(self, row: BadRow) -> str:
+        column = f", column {row.column}" if row.column is not None else ""
+        return f"{self.path}, line {row.line + 1}{column}: {row.reason}"
+
+    def _error(self, row: BadRow) -> DataflowError:
+        """Return the error for a row that is not set aside."""
+        if self.node.on_bad_rows != "error":
+            limit = self.node.bad_rows_limit or 0
+            first = "\n    ".join(["", *self.first_bad])
+            return InvalidArgumentError(
+                f"{limit + 1} rows are bad, and bad_rows_limit is {limit}; the first of this run:{first}",
+                location=Location(self.path, row.line + 1),
+                hint="mend the files or the schema, or raise bad_rows_limit",
+            )
+        rule = next((rule for rule in self.rules if rule.name == row.column), None)
+        value = row.raw[:1000].decode("utf-8", "backslashreplace") if row.value is None else row.value
+        hint = "leave such rows out with on_bad_rows='skip', or keep them with 'quarantine'"
+        return InvalidArgumentError(
+            row.reason,
+            location=Location(self.path, row.line + 1, "line", row.column, value),
+            hint=hint if rule is None else hint_for(rule, row.reason),
+        )
+
+    def _write(self, bad: list[BadRow]) -> int:
+        """Write rows to the quarantine; return where the next one will be."""
+        position: int = self.position["rejected"]
+        assert self.node.quarantine is not None
+        if self.rejected is None:
+            self.rejected = RejectedFile(self.node.quarantine)
+        lines = [
+            {
+                "file": self.path,
+                "line": row.line + 1,
+                "column": row.column,
+                "value": row.value,
+                "reason": row.reason,
+                "text": row.raw.decode("utf-8", "surrogateescape"),
+            }
+            for row in bad
+        ]
+        return self.rejected.put(position, "".join(json.dumps(line) + "\n" for line in lines).encode())
+
+    def _next_file(self) -> None:
+        self._close_reader()
+        rest = {"file": self.position["file"] + 1, "offset": 0, "line": 0, "anchor": [0, 0]}
+        self.position = {**self.position, **rest}
+
+    def _end(self) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        if self.node.quarantine is not None:
+            self._write([])
+            assert self.rejected is not None
+            self.rejected.end(self.position["rejected"])
+        bad, rows = self.position["bad"], self.position["rows"]
+        if bad and self.node.on_bad_rows != "error":
+            what = "left out" if self.node.quarantine is None else "put into " + self.node.quarantine
+            _log.warning(
+                "read_csv: %d of %d rows were bad and %s (%s)", bad, bad + rows, what, self.node.stage
+            )
+
+    def _close_reader(self) -> None:
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
+
+    def release(self) -> None:
+        """Close the files."""
+        self._close_reader()
+        if self.rejected is not None:
+            self.rejected.close()
+            self.rejected = None
+
+    def own_state(self) -> State:
+        """Return the position: file, offset and line of the next record, and how many were good and bad.
+
+        ``anchor`` is where to decode from, ``rejected`` the bytes of the quarantine.
+        """
+        return self.position
+
+
+EXAMPLES = ()
+
+
+def file_examples(directory: str) -> list[Node]:
+    """Write files and return nodes that read them: bad rows, quotes, comments, encodings, a missing file."""
+    wild = b'id,name\r\n1,"a\nb"\r\n\r\n# no\nx,y\n3\n4,5" pipe\n+5,\xff\n,q\n"7","d""e"'
+    paths = [
+        files.write_example(directory, "a.csv", wild),
+        files.write_example(directory, "b.csv", b"name,id\nu,8\nv,9\n"),
+        files.write_example(directory, "c.csv.gz", b"id,name\n10,w\n", "gzip"),
+    ]
+    missing, bad = files.join(directory, "missing.csv"), files.join(directory, "bad.jsonl")
+    wide = files.write_example(directory, "u.csv", "id;x\n1;é\n;ü\n3;ß\n4;b;\n".encode("utf-16"))
+    latin = Dialect(delimiter=";", encoding="utf-16", header=("p", "q"))
+    table = CsvTable(tuple(paths), ("id", "name"), ("int64", "string"), Dialect(comment="#"))
+    return [
+        table,
+        dataclasses.replace(table, paths=(paths[1], missing, paths[2])),
+        dataclasses.replace(table, on_bad_rows="skip", fill_nulls=(("id", 0),)),
+        dataclasses.replace(table, kinds=("float64",) * 2, on_bad_rows="quarantine", quarantine=bad),
+        CsvTable((wide,), ("q", "p"), ("string", "string"), latin, names=("p", "q")),
+    ]
