@@ -14,7 +14,18 @@ from dataflow.errors import InvalidArgumentError, SpecError, did_you_mean
 from dataflow.spec import BINARY, STRING, Shape, TensorSpec
 from dataflow.strings import Coded, Indices, Strings
 
-_TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+_TEXT = {kind.id for kind in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())}
+_LIST_VIEWS = {
+    getattr(pa, f"{name}list_view")(pa.int8()).id
+    for name in ("", "large_")
+    if hasattr(pa, f"{name}list_view")
+}
+_NUMBERS = {
+    pa.from_numpy_dtype(f"{kind}{bits}").id
+    for kind, sizes in (("int", (8, 16, 32, 64)), ("uint", (8, 16, 32, 64)), ("float", (16, 32, 64)))
+    for bits in sizes
+}
+_TENSOR = getattr(pa, "FixedShapeTensorType", ())
 _VIEWS = {
     getattr(pa, f"{name}_view")(): getattr(pa, f"large_{name}")()
     for name in ("string", "binary")
@@ -25,21 +36,33 @@ _VIEWS = {
 
 def is_text_type(kind: pa.DataType) -> bool:
     """Tell whether an Arrow type is text or bytes that `Strings` can hold."""
-    return any(test(kind) for test in _TEXT)
+    return kind.id in _TEXT
 
 
 def _is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
-def _is_tensor(kind: pa.DataType) -> bool:
-    return isinstance(kind, getattr(pa, "FixedShapeTensorType", ()))
+def is_list_view(kind: pa.DataType) -> bool:
+    """Tell whether a type is a list of which the parts may lie in any order."""
+    return kind.id in _LIST_VIEWS
+
+
+def is_plain_number(kind: pa.DataType) -> bool:
+    """Tell whether a type is an integer or a float."""
+    return kind.id in _NUMBERS
+
+
+def is_tensor(kind: pa.DataType) -> bool:
+    """Tell whether a type is the extension type of tensors of one shape."""
+    return isinstance(kind, _TENSOR)
 
 
 def spec_of(field: pa.Field) -> TensorSpec:
     """Return the spec of a column of scalars, of lists of scalars, or of lists of lists.
 
-    A list is a dimension that varies, a list of fixed size a dimension of that size.
+    A list is a dimension that varies, a list of fixed size a dimension of that size. A time of day is what
+    has passed since midnight, bytes of a fixed size are bytes, and an extension type is what it is stored as.
 
     Raises:
         SpecError: No tensor can hold the type.
@@ -48,6 +71,8 @@ def spec_of(field: pa.Field) -> TensorSpec:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     kind = _VIEWS.get(kind, kind)
+    if pa.types.is_fixed_size_binary(kind):
+        return TensorSpec(shape, BINARY)
     if is_text_type(kind):
         binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
         return TensorSpec(shape, BINARY if binary else STRING)
@@ -56,6 +81,8 @@ def spec_of(field: pa.Field) -> TensorSpec:
             return TensorSpec(shape, f"datetime64[{kind.unit}]")  # with a time zone: in UTC
         if pa.types.is_date32(kind):
             return TensorSpec(shape, "datetime64[D]")
+        if pa.types.is_time(kind):
+            return TensorSpec(shape, f"timedelta64[{kind.unit}]")  # since midnight
         return TensorSpec(shape, kind.to_pandas_dtype())
     except (NotImplementedError, SpecError) as error:
         raise SpecError(
@@ -67,12 +94,14 @@ def _unnested(kind: pa.DataType) -> tuple[pa.DataType, Shape]:
     """Return the type inside all lists, and their sizes."""
     shape: tuple[int | None, ...] = ()
     while True:
-        if _is_tensor(kind):
+        if is_tensor(kind):
             kind, shape = kind.value_type, (*shape, *kind.shape)
         elif pa.types.is_fixed_size_list(kind):
             kind, shape = kind.value_type, (*shape, kind.list_size)
-        elif _is_list(kind):
+        elif _is_list(kind) or is_list_view(kind):
             kind, shape = kind.value_type, (*shape, None)
+        elif isinstance(kind, pa.BaseExtensionType):
+            kind = kind.storage_type
         else:
             return kind, shape
 
@@ -82,6 +111,8 @@ def _advice(kind: pa.DataType) -> str:
         return "cast it to float64 or int64 first, or choose other columns with columns=[...]"
     if pa.types.is_struct(kind):
         return "flatten it into columns of their own first, or choose other columns with columns=[...]"
+    if pa.types.is_map(kind):
+        return "make two lists of it first, of keys and of values, or choose other columns with columns=[...]"
     return "cast it to a number or to text first, or choose other columns with columns=[...]"
 
 
@@ -170,6 +201,8 @@ def column_of(array: pa.Array, name: str, origin: Origin | None) -> Column:
     Raises:
         InvalidArgumentError: A null has no value, or lists in a list differ in size; ``row`` is the place.
     """
+    if is_plain_number(array.type) and not array.null_count:
+        return np.asarray(array.to_numpy())
     return _column(array, name, origin or Origin(None, 0, "row"))
 
 
@@ -178,7 +211,10 @@ def _column(array: pa.Array, name: str, origin: Origin) -> Column:
     shape: list[int | None] = []
     shapes = np.zeros((rows, 0), np.int64)
     owner = np.arange(rows)  # the element that each item belongs to
-    while _is_list(array.type) or pa.types.is_fixed_size_list(array.type) or _is_tensor(array.type):
+    while True:
+        array = without_extension(array)
+        if not (_is_list(array.type) or pa.types.is_fixed_size_list(array.type) or is_tensor(array.type)):
+            break
         sizes: tuple[int | None, ...] = (None,)
         if _is_list(array.type):
             lengths = np.asarray(array.value_lengths().fill_null(0)).astype(np.int64)
@@ -186,8 +222,8 @@ def _column(array: pa.Array, name: str, origin: Origin) -> Column:
             owner = np.repeat(owner, lengths)
         else:
             _refuse_nulls(array, name, origin, owner, nested=False)
-            sizes = array.type.shape if _is_tensor(array.type) else (array.type.list_size,)
-            array = array.storage if _is_tensor(array.type) else array
+            sizes = array.type.shape if is_tensor(array.type) else (array.type.list_size,)
+            array = array.storage if is_tensor(array.type) else array
             dims = np.broadcast_to(np.array(sizes, np.int64), (rows, len(sizes)))
             owner = np.repeat(owner, math.prod(sizes))
         array = array.flatten()
@@ -197,6 +233,13 @@ def _column(array: pa.Array, name: str, origin: Origin) -> Column:
     if None in shape:
         return Ragged(values, shapes)
     return values.reshape((rows, *shape)) if shape else values  # type: ignore[arg-type]
+
+
+def without_extension(array: pa.Array) -> pa.Array:
+    """Return what an extension type but that of tensors is stored as, and a list for a view of lists."""
+    if isinstance(array.type, pa.BaseExtensionType) and not is_tensor(array.type):
+        array = array.storage
+    return array.cast(pa.list_(array.type.value_type)) if is_list_view(array.type) else array
 
 
 def _common_lengths(lengths: Indices, shapes: Indices, name: str, origin: Origin) -> Indices:
@@ -228,12 +271,22 @@ def _values(array: pa.Array, name: str, origin: Origin, owner: Indices, *, neste
     array = _without_views(array)
     if is_text_type(array.type):
         return Strings(array)
+    if pa.types.is_time(array.type):
+        array = _as_durations(array)
     _refuse_nulls(array, name, origin, owner, nested=nested)
     return np.asarray(array.to_numpy(zero_copy_only=False))
 
 
 def _without_views(array: pa.Array) -> pa.Array:
+    if pa.types.is_fixed_size_binary(array.type):
+        return array.cast(pa.binary())
     return array.cast(_VIEWS[array.type]) if array.type in _VIEWS else array
+
+
+def _as_durations(array: pa.Array) -> pa.Array:
+    """Return times of day as what has passed since midnight."""
+    ticks = array.cast(pa.int32()) if array.type.bit_width == 32 else array
+    return ticks.cast(pa.int64()).view(pa.duration(array.type.unit))
 
 
 def _example(kind: pa.DataType) -> str:

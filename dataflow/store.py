@@ -17,10 +17,10 @@ from dataflow.strings import Coded, Dictionary, Indices, Strings, text_array, te
 
 
 def grown(array: npt.NDArray[Any], used: int, more: int) -> npt.NDArray[Any]:
-    """Return the array, or a copy of twice the capacity if `more` rows do not fit behind `used`."""
+    """Return the array, or a copy of half as much capacity again if `more` rows do not fit behind `used`."""
     if used + more <= len(array):
         return array
-    larger = np.empty((max(2 * len(array), used + more), *array.shape[1:]), array.dtype)
+    larger = np.empty((max(len(array) * 3 // 2, used + more), *array.shape[1:]), array.dtype)
     larger[:used] = array[:used]
     return larger
 
@@ -50,7 +50,7 @@ class _Table:
         """Make room for more elements; each column is written next."""
         columns, capacity = self._words.shape
         if self._used + more > capacity:
-            larger = np.empty((columns, max(2 * capacity, self._used + more)), self._words.dtype)
+            larger = np.empty((columns, max(capacity * 3 // 2, self._used + more)), self._words.dtype)
             larger[:, : self._used] = self._words[:, : self._used]
             self._words = larger
         self._used += more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -173,20 +173,21 @@ class Dictionary:
         parts: Dictionaries whose entries these are, behind each other.
     """
 
-    __slots__ = ("__weakref__", "_given", "_objects", "_parts", "values")
-    _known: ClassVar[weakref.WeakValueDictionary[tuple[int, ...], Dictionary]] = weakref.WeakValueDictionary()
+    __slots__ = ("__weakref__", "_derived", "_given", "_objects", "_parts", "values")
+    _known: ClassVar[weakref.WeakValueDictionary[tuple[Any, ...], Dictionary]] = weakref.WeakValueDictionary()
 
     def __init__(self, values: pa.Array, parts: Sequence[Dictionary] = ()) -> None:
         self.values = values
         self._parts = parts
         self._objects: npt.NDArray[Any] | None = None
         self._given = 0
+        self._derived: dict[Any, npt.NDArray[Any]] = {}
 
     @classmethod
     def of(cls, values: pa.Array) -> Dictionary:
         """Return the dictionary over these very buffers, so that slices of one array share it."""
         buffers = [buffer.address for buffer in values.buffers()[1:] if buffer is not None]
-        key = (*buffers, values.offset, len(values))
+        key = (values.type, *buffers, values.offset, len(values))
         found = cls._known.get(key)  # it keeps its buffers, so nothing else lies at their addresses
         if found is None:
             found = cls._known[key] = cls(values)
@@ -209,6 +210,15 @@ class Dictionary:
             found = np.asarray(self.values.take(flat).to_numpy(zero_copy_only=False), object)
             return found.reshape(codes.shape)
         return self._entries()[codes]
+
+    def derived(
+        self, key: Any, function: Callable[[pa.Array], npt.NDArray[Any]], missing: Any
+    ) -> npt.NDArray[Any]:
+        """Return what the function makes of each entry, computed once for a key; at -1, `missing`."""
+        found = self._derived.get(key)
+        if found is None:
+            found = self._derived[key] = np.append(function(self.values), missing)
+        return found
 
     def _entries(self) -> npt.NDArray[Any]:
         """Return all entries as objects, and a None behind them, which -1 finds."""
@@ -303,6 +313,25 @@ class Coded(Strings):
     def item(self, index: int) -> Any:
         """Return one row of the leading axis: `str`, `bytes`, None, or an object array."""
         return self.dictionary.objects(self.codes[index : index + 1])[0]
+
+
+def by_value(
+    column: Strings, key: Any, function: Callable[[pa.Array], npt.NDArray[Any]], missing: Any
+) -> npt.NDArray[Any]:
+    """Return what a function makes of each value by itself; of coded text, it is computed once per entry.
+
+    Args:
+        column: Text of any shape.
+        key: Names the function, with all that its results depend on.
+        function: From an Arrow array to a NumPy array of its length, of the dtype of `missing`; sees nulls
+            where the text is not coded.
+        missing: The result for a null.
+    """
+    if not isinstance(column, Coded) and pa.types.is_dictionary(column.values.type):
+        column = Coded.from_arrow(column.values).reshape(column.shape)
+    if isinstance(column, Coded):
+        return column.dictionary.derived(key, function, missing)[column.codes]
+    return function(column.values).reshape(column.shape)
 
 
 def text_dtype(kind: pa.DataType) -> np.dtype[Any]:

@@ -50,7 +50,7 @@ def test_python_functions_are_not_fused_and_get_no_threads():
 def test_functions_run_in_threads_ahead_of_the_consumer():
     dataset = Dataset.range(3).map(lambda x: x)
     assert explained(dataset.with_options(TWO), "placed") == [
-        "Prefetch(blocks_ahead=8)",
+        "Prefetch(blocks_ahead=4)",
         "  Map(function=<lambda> [traced], num_parallel_calls=2)",
         "    Range(start=0, stop=3)",
     ]
@@ -208,7 +208,7 @@ def test_parquet_is_read_ahead_of_a_shuffle(days):
 def test_maps_share_the_threads_and_prefetches_the_memory():
     numbers = Dataset.range(9).map(lambda x: x + 1, num_parallel_calls=df.AUTOTUNE).batch(2)
     dataset = numbers.map(lambda x: x * 2).prefetch(df.AUTOTUNE)
-    for threads, memory, calls, blocks in ((4, 400 << 20, 2, 8), (8, 100 << 20, 4, 3), (2, 1, 1, 2)):
+    for threads, memory, calls, blocks in ((4, 400 << 20, 2, 4), (8, 100 << 20, 4, 3), (2, 1, 1, 2)):
         options = Options(threads=threads, memory_bytes=memory)
         lines = explained(dataset.with_options(options), "placed")
         assert sum(f"num_parallel_calls={calls}" in line for line in lines) == 2
@@ -218,7 +218,8 @@ def test_maps_share_the_threads_and_prefetches_the_memory():
 def test_a_frozen_dataset_keeps_what_was_chosen(days):
     dataset = days.map(lambda row: row["x"]).map(lambda x: x * 2).with_options(Options(threads=3))
     frozen = dataset.freeze()
-    assert frozen.explain("written").splitlines()[1:] == ["  " + line for line in explained(dataset, "placed")]
+    placed = ["  " + line for line in explained(dataset, "placed")]
+    assert frozen.explain("written").splitlines()[1:] == placed
     elsewhere = frozen.with_options(Options(threads=1))
     assert explained(elsewhere, "placed")[2:] == ["  " + line for line in explained(frozen, "placed")][1:]
     assert list(frozen) == list(dataset)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import pathlib
 import random
 
 import numpy as np
@@ -31,7 +32,18 @@ def parquet(tmp_path_factory):
     path = str(tmp_path_factory.mktemp("fuzz") / "rows.parquet")
     columns = {"a": range(9), "b": [i / 4 for i in range(9)], "c": list("xyzxyzxyz")}
     pq.write_table(pa.table(columns), path, row_group_size=4)
+    for number, more in enumerate(({"s": [{"x": i % 3, "y": "xyz"[i % 3]} for i in range(5)]}, {}, {})):
+        folder = pathlib.Path(path).parent / "tree" / f"p={number}"
+        folder.mkdir(parents=True)
+        numbers = pa.array([i + number for i in range(5)], pa.int16() if number else pa.int64())
+        pq.write_table(pa.table({"n": numbers, **more}), folder / "rows.parquet", row_group_size=2)
     return path
+
+
+def tree(parquet):
+    """Three files of two schemas, in partitions."""
+    fills = {"s.x": 0, "s.y": "none"}
+    return ParquetDataset(str(pathlib.Path(parquet).parent / "tree"), schema="union", fill_nulls=fills)
 
 
 def element(parts):
@@ -80,6 +92,8 @@ def sources(rng, parquet):
         lambda: Dataset.from_tensor_slices({"x": np.arange(6), "y": np.array(list("abxdex"))}),
         lambda: ParquetDataset(parquet),
         lambda: ParquetDataset([parquet, parquet]),
+        lambda: tree(parquet),
+        lambda: tree(parquet).map(lambda row: (row["p"], row["s"], row["n"])),
         lambda: Dataset.from_tensor_slices(["4", "x", "7", "y", "8"]).map(lambda text: text.astype(np.int64)),
     ])()  # fmt: skip
 
@@ -96,7 +110,7 @@ def stages(rng):
         lambda ds: ds.take(k),
         lambda ds: ds.skip(max(k, 0)),
         lambda ds: ds.skip(1).take(max(k, 2)),
-        lambda ds: ds.shard(3, k % 3),
+        lambda ds: ds.shard(3, k % 3, contiguous=k > 1 and ds.cardinality() >= 0),
         lambda ds: ds.repeat(min(max(k, 0), 2)),
         lambda ds: ds.shuffle(max(k, 1), seed=seed),
         lambda ds: ds.shuffle("global", seed=seed),

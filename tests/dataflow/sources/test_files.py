@@ -40,6 +40,20 @@ def test_compression_by_name(tmp_path, name, data):
     assert list(TextLineDataset(str(tmp_path / "a.gz"), compression_type=name)) == LINES
 
 
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+@pytest.mark.parametrize(
+    ("data", "lines"), [(b"a\n\rb\n\r", ["a", "b"]), (b"\r\r", []), (b"a\r", ["a"]), (b"\r\n", [""])]
+)
+def test_carriage_returns_at_the_end_of_a_file_make_no_line(tmp_path, data, lines, block_bytes):
+    (tmp_path / "a").write_bytes(data)
+    assert list(TextLineDataset(tmp_path / "a").with_options(Options(block_bytes=block_bytes))) == lines
+
+
+def test_a_dataset_of_what_is_no_path_is_refused():
+    with pytest.raises(TypeError, match="filenames must be a dataset of paths"):
+        TextLineDataset(Dataset.range(2))
+
+
 @pytest.mark.parametrize("suffix", [".gz", ".xz"])
 def test_a_truncated_file_gives_what_can_be_read_and_then_an_error(tmp_path, suffix):
     text = "".join(f"line {i * i}\n" for i in range(40_000)).encode()
