@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from dataflow.block import Block
 from dataflow.block_bytes import Known, Packed, unpack
-from dataflow.errors import DataLossError, InvalidArgumentError
+from dataflow.errors import DataflowError, DataLossError, InvalidArgumentError
 from dataflow.storage import files
 
 CODECS: Mapping[str | None, str | None] = {
@@ -151,6 +151,8 @@ class Reader:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except DataflowError:
+            raise
         except (pa.ArrowException, ValueError, TypeError, LookupError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise

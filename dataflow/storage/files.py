@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import glob as local_glob
 import gzip
 import lzma
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, cast
 
@@ -16,21 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dataflow.errors import DataLossError, InvalidArgumentError, NotFoundError, OptionalDependencyError
+from dataflow.errors import DataflowError, DataLossError, InvalidArgumentError, NotFoundError
+from dataflow.storage import listing, remote
 
 _BY_SUFFIX = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4", ".br": "brotli", ".xz": "xz"}
 _BY_NAME = {"": None, "GZIP": "gzip", "ZLIB": "gzip", "BZ2": "bz2", "ZSTD": "zstd", "LZ4": "lz4", "XZ": "xz"}
-_EXTRAS = {
-    "s3": "s3",
-    "s3a": "s3",
-    "gs": "gcs",
-    "gcs": "gcs",
-    "az": "azure",
-    "abfs": "azure",
-    "abfss": "azure",
-}
-
-
 _PIECE = 1 << 16
 """Bytes that are decompressed at a time."""
 
@@ -38,20 +28,6 @@ _PIECE = 1 << 16
 def is_url(path: str) -> bool:
     """Tell whether the path names a file system other than the local one."""
     return "://" in path
-
-
-@functools.lru_cache(maxsize=64)
-def _remote(protocol: str) -> Any:
-    import fsspec  # local files do not need it, and it takes time to import
-
-    try:
-        return fsspec.filesystem(protocol)
-    except ImportError as error:
-        extra = _EXTRAS.get(protocol)
-        hint = f"pip install 'dataflow-estimators[{extra}]'" if extra else str(error)
-        raise OptionalDependencyError(f"{protocol}:// needs a package that is missing", hint=hint) from error
-    except ValueError as error:
-        raise InvalidArgumentError(f"{protocol}:// is not a known kind of storage") from error
 
 
 def check_compression(compression_type: str | None) -> None:
@@ -78,8 +54,7 @@ def list_matches(pattern: str) -> list[str]:
     """Return the files that match a glob pattern, in no particular order; URLs keep their protocol."""
     if not is_url(pattern):
         return [path for path in local_glob.glob(os.fspath(pattern)) if not os.path.isdir(path)]
-    protocol = pattern.split("://", 1)[0]
-    return [f"{protocol}://{path}" for path in _remote(protocol).glob(pattern)]
+    return listing.list_matches(pattern)
 
 
 def open_binary(path: str) -> IO[bytes]:
@@ -87,13 +62,14 @@ def open_binary(path: str) -> IO[bytes]:
 
     Raises:
         NotFoundError: There is no such file.
+        PermissionDeniedError, UnavailableError: A remote storage refuses, or does not answer.
     """
     try:
-        if is_url(path):
-            return cast("IO[bytes]", _remote(path.split("://", 1)[0]).open(path, "rb"))
-        return open(path, "rb")
+        return remote.open_remote(path) if is_url(path) else open(path, "rb")
     except FileNotFoundError as error:
-        pattern = any(character in path for character in "*?[")
+        pattern = "*" in path or "[" in path or ("?" in path and not is_url(path))
+        if isinstance(error, NotFoundError) and not pattern:
+            raise
         hint = "patterns go through Dataset.list_files" if pattern else "check the path, or list the folder"
         raise NotFoundError(f"file not found: {path}", hint=hint) from error
     except IsADirectoryError as error:
@@ -169,6 +145,8 @@ class ByteStream:
         """Decompress the next piece; what fails is kept for the read that comes to it."""
         try:
             self._rest = memoryview(self._stream.read(_PIECE))
+        except DataflowError:
+            raise
         except (OSError, EOFError, lzma.LZMAError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
@@ -185,11 +163,14 @@ class ByteStream:
 def atomic_writer(path: str) -> Iterator[IO[bytes]]:
     """Write a file that becomes visible complete, or not at all.
 
-    Local files are written beside, flushed to the disk and renamed; object stores put whole objects.
+    Local files are written beside, flushed to the disk and renamed; for others, the temporary folder needs
+    room for one file, which is put in its place in one step.
     """
     if is_url(path):
-        with _remote(path.split("://", 1)[0]).open(path, "wb") as remote:
-            yield remote
+        with tempfile.NamedTemporaryFile(prefix="dataflow-") as copy:
+            yield cast("IO[bytes]", copy)
+            copy.flush()
+            remote.upload(copy.name, path)
         return
     temporary = f"{path}.{secrets.token_hex(4)}.tmp"
     try:
@@ -202,7 +183,7 @@ def atomic_writer(path: str) -> Iterator[IO[bytes]]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    sync_directory(os.path.dirname(os.path.abspath(path)))
+    sync_directory(parent(path))
 
 
 def write_example(directory: str, name: str, data: bytes, compression: str | None = None) -> str:
@@ -231,14 +212,14 @@ def read_bytes(path: str) -> bytes:
 
 def exists(path: str) -> bool:
     """Tell whether there is a file at the path."""
-    return bool(_remote(path.split("://", 1)[0]).exists(path)) if is_url(path) else os.path.exists(path)
+    return listing.exists(path) if is_url(path) else os.path.exists(path)
 
 
 def remove(path: str) -> None:
     """Remove a file; one that is not there is fine."""
     with contextlib.suppress(FileNotFoundError):
         if is_url(path):
-            _remote(path.split("://", 1)[0]).rm(path)
+            remote.call(path, lambda system, target: system.rm(target))
         else:
             os.unlink(path)
 
@@ -247,11 +228,55 @@ def make_directory(path: str) -> None:
     """Create a directory and its parents; object stores need none."""
     if not is_url(path):
         os.makedirs(path, exist_ok=True)
+    elif not remote.is_store(path):
+        remote.call(path, lambda system, target: system.makedirs(target, exist_ok=True))
+
+
+def list_directory(path: str) -> list[str]:
+    """Return the names in a directory, sorted; none if it is not there."""
+    if not is_url(path):
+        return sorted(os.listdir(path)) if os.path.isdir(path) else []
+
+    def names(system: Any, target: str) -> list[str]:
+        system.invalidate_cache()
+        return list(system.ls(target, detail=False))
+
+    try:
+        return sorted({name.rstrip("/").rpartition("/")[2] for name in remote.call(path, names)})
+    except FileNotFoundError:
+        return []
+
+
+def last_change(path: str) -> float | None:
+    """Return when a file was written, in seconds since 1970; None where the storage does not say."""
+    if not is_url(path):
+        return os.path.getmtime(path)
+    try:
+        return float(remote.call(path, lambda system, target: system.modified(target)).timestamp())
+    except (NotImplementedError, AttributeError, FileNotFoundError):
+        return None
+
+
+def remove_directory(path: str) -> None:
+    """Remove a directory that holds files only; one that is not there is fine."""
+    for name in list_directory(path):
+        remove(join(path, name))
+    with contextlib.suppress(OSError):  # object stores have no directories
+        if is_url(path):
+            if not remote.is_store(path):
+                remote.call(path, lambda system, target: system.rmdir(target))
+        else:
+            os.rmdir(path)
 
 
 def join(directory: str, *names: str) -> str:
     """Join a directory and names, for paths and URLs."""
     return "/".join((directory.rstrip("/"), *names)) if is_url(directory) else os.path.join(directory, *names)
+
+
+def parent(path: str) -> str:
+    """Return the directory of a path or URL."""
+    return path.rpartition("/")[0] if is_url(path) else os.path.dirname(os.path.abspath(path))
 
 
 def as_paths(filenames: Any) -> tuple[str, ...]:
