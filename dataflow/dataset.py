@@ -2,61 +2,74 @@
 
 from __future__ import annotations
 
-import builtins
+import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from dataflow import export
 from dataflow import options as _options
 from dataflow.block import Block
-from dataflow.errors import InvalidArgumentError, SpecError, TraceError
-from dataflow.expr.tensor import Tensor
+from dataflow.errors import InvalidArgumentError, SpecError
+from dataflow.expr.tensor import parameter
 from dataflow.expr.user_function import UserFunction, make_user_function
+from dataflow.first_element import first_element
+from dataflow.leaves import DatasetSpec
+from dataflow.one_shot import OneShotIterator
 from dataflow.options import INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Options
 from dataflow.origin import user_line
 from dataflow.plan import stages
-from dataflow.plan.dataset_function import DatasetFunction, make_dataset_function
-from dataflow.plan.node import Node, walk
+from dataflow.plan.dataset_function import DatasetFunction, Unread, make_dataset_function
+from dataflow.plan.node import Node
+from dataflow.profile import Profile
+from dataflow.profile_run import profile_of
 from dataflow.reduction import Fold
 from dataflow.rewrites import plan_at
 from dataflow.rewrites.traps import TRAPS
 from dataflow.runtime.iterate import BlockIterator, DatasetIterator
+from dataflow.saving import save
 from dataflow.seeds import seed_pair
+from dataflow.sources.arrow import arrow_node, pandas_node, polars_node
 from dataflow.sources.counter import Counter
-from dataflow.sources.draws import Draws
 from dataflow.sources.from_list import list_node
 from dataflow.sources.generator import generator_node
 from dataflow.sources.list_files import list_files_node
 from dataflow.sources.random import Random
 from dataflow.sources.range import Range
+from dataflow.sources.saved import run_node, saved_run, shard_nodes
 from dataflow.sources.tensors import tensor_slices
-from dataflow.spec import Structure, TensorSpec, as_dtype, flatten, map_structure, pack
+from dataflow.spec import ObjectValue, Structure, TensorSpec, as_dtype, flatten
+from dataflow.storage.runs import Run
 from dataflow.transforms.assert_cardinality import AssertCardinality
 from dataflow.transforms.batch import Batch
 from dataflow.transforms.bucket_by_sequence_length import as_buckets, bucket_node
 from dataflow.transforms.cache import Cache
-from dataflow.transforms.choose import Choose
+from dataflow.transforms.choose import Choose, sample_node
 from dataflow.transforms.concatenate import Concatenate
 from dataflow.transforms.enumerate import Enumerate
 from dataflow.transforms.filter import Filter
 from dataflow.transforms.flat_map import FlatMap
+from dataflow.transforms.global_shuffle import shuffle_node
 from dataflow.transforms.group_by_window import GroupByWindow, make_group_function, with_key
 from dataflow.transforms.ignore_errors import IgnoreErrors
 from dataflow.transforms.interleave import Interleave
 from dataflow.transforms.map import Map
 from dataflow.transforms.padded_batch import padded_batch_node
 from dataflow.transforms.prefetch import Prefetch
-from dataflow.transforms.rebatch import Rebatch
+from dataflow.transforms.ragged_batch import RaggedBatch
+from dataflow.transforms.rebatch import Rebatch, as_sizes
 from dataflow.transforms.rejection_resample import rejection_resample_node
 from dataflow.transforms.repeat import Repeat
 from dataflow.transforms.scan import scan_node
-from dataflow.transforms.shard import Shard
+from dataflow.transforms.shard import shard_node
 from dataflow.transforms.shuffle import Shuffle
 from dataflow.transforms.skip import Skip
+from dataflow.transforms.snapshot import AUTO, Snapshot, check_shards
 from dataflow.transforms.take import Take
 from dataflow.transforms.take_while import TakeWhile
 from dataflow.transforms.unbatch import Unbatch
@@ -64,9 +77,10 @@ from dataflow.transforms.unique import Unique
 from dataflow.transforms.window import Window
 from dataflow.transforms.with_options import WithOptions, options_of
 from dataflow.transforms.zip import Zip, nesting_of
+from dataflow.writing import WriteResult, write_csv, write_parquet
 
 
-class Dataset:
+class Dataset(ObjectValue):
     """A lazy pipeline of elements; every method returns a new one, and nothing is read before iteration.
 
     Elements are nested tuples and dicts of NumPy values. Iterating starts the pipeline; two iterators
@@ -133,19 +147,7 @@ class Dataset:
         >>> list(Dataset.from_generator(lambda: iter([1, 2]), output_signature=spec))
         [np.int64(1), np.int64(2)]
         """
-        if not callable(generator):
-            raise SpecError(
-                f"generator must be callable, not {generator!r}", hint="pass the function, not its result"
-            )
-        if (output_types is None) == (output_signature is None):
-            raise SpecError("give either output_signature or output_types")
-        if output_signature is None:
-            types = map_structure(as_dtype, output_types)
-            shapes = map_structure(lambda _: (), types) if output_shapes is None else output_shapes
-            leaves = zip(flatten(types), _shape_leaves(types, shapes), strict=True)
-            output_signature = pack(types, [TensorSpec(shape, dtype) for dtype, shape in leaves])
-        arguments = tuple(np.asarray(a)[()] for a in args or ())
-        return Dataset(generator_node(generator, output_signature, arguments))
+        return Dataset(generator_node(generator, output_signature, args, output_types, output_shapes))
 
     @staticmethod
     def range(*args: Any, output_type: npt.DTypeLike = np.int64) -> Dataset:
@@ -171,6 +173,74 @@ class Dataset:
         [(np.int64(1), array([1, 2])), (np.int64(2), array([3]))]
         """
         return Dataset(list_node(elements))
+
+    @staticmethod
+    def from_arrow(
+        data: Any, columns: Sequence[str] | None = None, fill_nulls: Mapping[str, Any] | None = None
+    ) -> Dataset:
+        """Take the rows of Arrow data as dicts of columns, without a copy where possible.
+
+        Args:
+            data: A `pyarrow.Table`, `RecordBatch` or `RecordBatchReader`, a pandas or polars DataFrame, or
+                anything with ``__arrow_c_stream__`` or ``__arrow_c_array__``. A reader can be iterated once;
+                other streams are asked anew at each iteration.
+            columns: Names of the columns; default all.
+            fill_nulls: Values for nulls by column name; needed for integers and booleans with nulls.
+
+        Raises:
+            SpecError: It is nothing of these, or no tensor can hold a column.
+            InvalidArgumentError: There is no such column; or, while iterating, a null has no value.
+            FailedPreconditionError: While iterating: a reader has been read already.
+
+        >>> import pyarrow as pa
+        >>> list(Dataset.from_arrow(pa.table({"id": [1, 2], "kind": ["a", None]})))
+        [{'id': np.int64(1), 'kind': 'a'}, {'id': np.int64(2), 'kind': None}]
+        """
+        return Dataset(arrow_node(data, columns, fill_nulls))
+
+    @staticmethod
+    def from_pandas(
+        df: Any,
+        index: bool = False,
+        columns: Sequence[str] | None = None,
+        fill_nulls: Mapping[str, Any] | None = None,
+    ) -> Dataset:
+        """Take the rows of a `pandas.DataFrame`; categories stay encoded, missing text is None.
+
+        Args:
+            df: The DataFrame; what is changed in it later may show.
+            index: Whether the index becomes columns too, named as `reset_index` does.
+            columns: Names of the columns; default all.
+            fill_nulls: As in `from_arrow`.
+
+        Raises:
+            SpecError: It is no DataFrame, or a column has values of several types.
+
+        >>> import pandas as pd
+        >>> list(Dataset.from_pandas(pd.DataFrame({"id": [1], "kind": pd.Categorical(["a"])})))
+        [{'id': np.int64(1), 'kind': 'a'}]
+        """
+        return Dataset(pandas_node(df, columns, fill_nulls, index))
+
+    @staticmethod
+    def from_polars(
+        df: Any, columns: Sequence[str] | None = None, fill_nulls: Mapping[str, Any] | None = None
+    ) -> Dataset:
+        """Take the rows of a `polars.DataFrame`, or of a LazyFrame, which is collected now.
+
+        Args:
+            df: The frame.
+            columns: Names of the columns; default all.
+            fill_nulls: As in `from_arrow`.
+
+        Raises:
+            SpecError: It is neither.
+
+        >>> import polars as pl
+        >>> list(Dataset.from_polars(pl.DataFrame({"id": [1], "kind": ["a"]})))
+        [{'id': np.int64(1), 'kind': 'a'}]
+        """
+        return Dataset(polars_node(df, columns, fill_nulls))
 
     @staticmethod
     def random(seed: int | None = None, rerandomize_each_iteration: bool | None = None) -> Dataset:
@@ -215,6 +285,40 @@ class Dataset:
         if shuffle is None or shuffle:
             node = Shuffle(node, max(1, node.infer_cardinality()), seed_pair(seed))
         return Dataset(node)
+
+    @staticmethod
+    def load(
+        path: str | os.PathLike[str],
+        element_spec: Structure = None,
+        compression: str | None = None,
+        reader_func: Callable[[Dataset], Dataset] | None = None,
+    ) -> Dataset:
+        """Read what `save` has written. Elements of several shards come one of each in turn.
+
+        Sixteen shards are read at a time, by ascending number. With one shard, the order is that of saving.
+
+        Args:
+            path: Directory; local or a URL.
+            element_spec: What elements must look like. Default: as it was saved, namedtuples by name and
+                fields.
+            compression: What they must be compressed with. Default: as it was saved.
+            reader_func: From a dataset of the shards, which are datasets, to the dataset of elements.
+
+        Raises:
+            NotFoundError: Nothing was saved there, or not to the end.
+            DataLossError: Now or while iterating: a file is truncated, corrupt or something else.
+            SpecError: The elements are not as `element_spec` says.
+
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp()
+        >>> Dataset.range(5).save(path, shard_func=lambda x: x % 2)
+        >>> [int(x) for x in Dataset.load(path)]
+        [0, 1, 2, 3, 4]
+        >>> [int(x) for x in Dataset.load(path, reader_func=lambda shards: shards.flat_map(lambda s: s))]
+        [0, 2, 4, 1, 3]
+        """
+        run = saved_run(os.fspath(path), element_spec, compression)
+        return Dataset(run_node(run) if reader_func is None else _read_shards(run, reader_func))
 
     @staticmethod
     def zip(*args: Any, datasets: Structure = None) -> Dataset:
@@ -281,17 +385,9 @@ class Dataset:
         >>> list(Dataset.sample_from_datasets(datasets, [0.5, 0.3, 0.2], seed=42).take(6))
         ['b', 'c', 'b', 'c', 'a', 'c']
         """
-        nodes, drawn = _nodes_of(datasets), weights._node if isinstance(weights, Dataset) else None
-        if not isinstance(weights, Dataset):
-            numbers = [1.0] * len(nodes) if weights is None else np.ravel(np.asarray(weights)).tolist()
-            if len(numbers) != len(nodes):
-                raise InvalidArgumentError(f"there are {len(nodes)} datasets and {len(numbers)} weights")
-            kept = [i for i, weight in enumerate(numbers) if weight] or list(builtins.range(len(nodes)))
-            nodes, numbers = tuple(nodes[i] for i in kept), [numbers[i] for i in kept]
-        choice = Draws(
-            tuple(numbers) if drawn is None else drawn, seed_pair(seed), bool(rerandomize_each_iteration)
-        )
-        return Dataset(nodes[0] if len(nodes) == 1 else Choose(choice, nodes, stop_on_empty_dataset))
+        nodes, seeds, again = _nodes_of(datasets), seed_pair(seed), bool(rerandomize_each_iteration)
+        drawn = weights._node if isinstance(weights, Dataset) else weights
+        return Dataset(sample_node(nodes, drawn, seeds, stop_on_empty_dataset, again))
 
     # Functions on elements -----------------------------------------------------------------------
 
@@ -305,12 +401,21 @@ class Dataset:
 
         The function is called once with symbolic tensors and runs on blocks from then on. What NumPy
         functions cannot express is compiled, or called per element with a `TracingWarning`; `explain`
-        shows which. A plain tuple is unpacked into arguments; a returned list becomes one array.
+        shows which. A plain tuple is unpacked into arguments; a returned list is a tuple, and a
+        list within it becomes one array.
 
         Args:
             map_func: From an element to a new element; may change a dict it is given.
-            num_parallel_calls: Threads; None or AUTOTUNE lets the framework choose.
+            num_parallel_calls: Threads; None or AUTOTUNE lets the framework choose. A function that is
+                called per element is called by one thread in order for None, else by so many threads, or
+                processes with ``Options(python_workers="processes")``: the order of calls is not defined
+                then, that of results is. One that was traced and turned out to depend on more than its
+                element, such as on random numbers, is called in order whatever is said here.
             deterministic: Accepted for compatibility; order is always kept.
+
+        Raises:
+            InvalidArgumentError: `num_parallel_calls` is less than 1; or, when elements are read, worker
+                processes cannot import the function: it must be at the top level of a module.
 
         >>> list(Dataset.range(3).map(lambda x: {"x": x, "half": x / 2}))[1]
         {'x': np.int64(1), 'half': np.float64(0.5)}
@@ -359,15 +464,8 @@ class Dataset:
         """
         cycle = _options.usable_cores() if cycle_length in (None, _options.AUTOTUNE) else cycle_length
         function = self._dataset_function(map_func)
-        return Dataset(
-            Interleave(
-                self._node,
-                function,
-                cycle or 0,
-                1 if block_length is None else block_length,
-                num_parallel_calls,
-            )
-        )
+        length = 1 if block_length is None else block_length
+        return Dataset(Interleave(self._node, function, cycle or 0, length, num_parallel_calls))
 
     def reduce(self, initial_state: Structure, reduce_func: Callable[..., Any]) -> Structure:
         """Fold all elements into a state, now.
@@ -382,11 +480,8 @@ class Dataset:
         >>> Dataset.range(5).reduce(np.int64(0), lambda total, x: total + x)
         np.int64(10)
         """
-        blocks = self.blocks()
-        try:
+        with contextlib.closing(self.blocks()) as blocks:
             return Fold(self.element_spec, initial_state, reduce_func).all(blocks.read)
-        finally:
-            blocks.close()
 
     def scan(self, initial_state: Structure, scan_func: Callable[[Any, Any], tuple[Any, Any]]) -> Dataset:
         """Apply a function that carries a state from element to element.
@@ -406,12 +501,9 @@ class Dataset:
         >>> [int(x) for x in dataset]
         [1, 3, 6, 10, 15]
         """
-        strict = bool(self.options().strict_tracing)
-        return Dataset(
-            scan_node(
-                self._node, initial_state, scan_func, self._first_element, strict=strict, line=user_line()
-            )
-        )
+        first, strict = self._first_element, bool(self.options().strict_tracing)
+        node = scan_node(self._node, initial_state, scan_func, first, strict=strict, line=user_line())
+        return Dataset(node)
 
     def apply(self, transformation_func: Callable[[Dataset], Dataset]) -> Dataset:
         """Return ``transformation_func(self)``, which must be a dataset."""
@@ -423,21 +515,36 @@ class Dataset:
     # Order and amount ----------------------------------------------------------------------------
 
     def shuffle(
-        self, buffer_size: int, seed: int | None = None, reshuffle_each_iteration: bool | None = None
+        self,
+        buffer_size: int | Literal["global"],
+        seed: int | None = None,
+        reshuffle_each_iteration: bool | None = None,
     ) -> Dataset:
         """Draw elements at random from a buffer. With a seed, the order is that of tf.data.
 
+        Data that comes sorted stays nearly sorted if the buffer holds but a part of it; `shuffle_mixing`
+        tells how nearly. "global" mixes it fully in bounded memory: each order of all elements is as likely
+        as any other. It reads the whole input before the first element comes; what exceeds
+        ``Options.memory_bytes`` waits in temporary files (in ``TMPDIR``), about as large as the data. A
+        resumed iterator reads the whole input again.
+
         Args:
             buffer_size: Elements to draw from; at least the size of the dataset mixes it fully.
-                UNKNOWN_CARDINALITY takes all.
+                UNKNOWN_CARDINALITY takes all, and holds them in memory; "global" too, but in files.
             seed: Seed of the order; without one, runs differ, and resumed runs do not.
             reshuffle_each_iteration: Whether each epoch has an order of its own. Default True.
 
+        Raises:
+            InvalidArgumentError: The buffer size is less than 1 or another text, or it is "global" and the
+                dataset is infinite.
+
         >>> [int(x) for x in Dataset.range(10).shuffle(10, seed=42)]
         [5, 9, 6, 4, 7, 1, 2, 8, 3, 0]
+        >>> [int(x) for x in Dataset.range(10).shuffle("global", seed=42)]
+        [3, 9, 2, 8, 5, 0, 4, 6, 1, 7]
         """
         again = reshuffle_each_iteration is None or reshuffle_each_iteration
-        return Dataset(Shuffle(self._node, buffer_size, seed_pair(seed), again))
+        return Dataset(shuffle_node(self._node, buffer_size, seed_pair(seed), again))
 
     def repeat(self, count: int | None = None) -> Dataset:
         """Go through the dataset `count` times; forever if None or negative.
@@ -499,6 +606,26 @@ class Dataset:
             padded_batch_node(self._node, batch_size, padded_shapes, padding_values, drop_remainder)
         )
 
+    def ragged_batch(
+        self,
+        batch_size: int,
+        drop_remainder: bool = False,
+        row_splits_dtype: npt.DTypeLike = np.int64,
+    ) -> Dataset:
+        """Stack consecutive elements whose shapes differ, without padding.
+
+        Components of unknown size (None in `element_spec`) become `RaggedTensor`, others arrays.
+
+        Args:
+            batch_size: Elements per batch, at least 1.
+            drop_remainder: Leave out a last batch that is smaller.
+            row_splits_dtype: Dtype of the row splits, int64 or int32.
+
+        >>> list(Dataset.from_list([[1], [2, 3], [4, 5, 6]]).ragged_batch(2))
+        [<RaggedTensor [[1], [2, 3]]>, <RaggedTensor [[4, 5, 6]]>]
+        """
+        return Dataset(RaggedBatch(self._node, batch_size, drop_remainder, as_dtype(row_splits_dtype).name))
+
     def window(
         self,
         size: int,
@@ -510,28 +637,27 @@ class Dataset:
     ) -> Dataset:
         """Make windows over consecutive elements; they may overlap.
 
-        tf.data makes a dataset of each window, for ``flat_map(lambda w: w.batch(size))``. Datasets as
-        components are not supported: ``as_batch=True`` makes those batches at once.
+        A window is one dataset for each component, as in tf.data, for example for
+        ``flat_map(lambda w: w.batch(size))``. Where windows as arrays are wanted, ``as_batch=True`` is
+        simpler and faster.
 
         Args:
             size: Elements per window.
             shift: How many elements further the next window begins. Default `size`.
             stride: Distance of the elements in a window.
             drop_remainder: Leave out the windows at the end that are shorter.
-            as_batch: Must be True: a window is one array per component.
+            as_batch: Make one array for each component.
 
         Raises:
-            InvalidArgumentError: A number is below 1, or `as_batch` is not said.
+            InvalidArgumentError: A number is below 1.
 
+        >>> [[int(x) for x in window] for window in Dataset.range(4).window(3, shift=2)]
+        [[0, 1, 2], [2, 3]]
         >>> list(Dataset.range(4).window(3, shift=2, as_batch=True))
         [array([0, 1, 2]), array([2, 3])]
         """
-        if not as_batch:
-            raise InvalidArgumentError(
-                "windows that are datasets are not supported",
-                hint="as_batch=True gives arrays, as .flat_map(lambda w: w.batch(size)) does in tf.data",
-            )
-        return Dataset(Window(self._node, size, size if shift is None else shift, stride, drop_remainder))
+        shift = size if shift is None else shift
+        return Dataset(Window(self._node, size, shift, stride, drop_remainder, as_batch, handle=Dataset))
 
     def group_by_window(
         self,
@@ -601,14 +727,10 @@ class Dataset:
         [[[2, 3, 4], [5, 6, 0]], [[1], [7]]]
         """
         buckets = as_buckets(
-            bucket_boundaries,
-            bucket_batch_sizes,
-            padded_shapes=padded_shapes,
-            padding_values=padding_values,
-            pad_to_bucket_boundary=pad_to_bucket_boundary,
-            no_padding=no_padding,
+            bucket_boundaries, bucket_batch_sizes, pad_to_bucket_boundary=pad_to_bucket_boundary,
+            padded_shapes=padded_shapes, padding_values=padding_values, no_padding=no_padding,
             drop_remainder=drop_remainder,
-        )
+        )  # fmt: skip
         first, strict = self._first_element, bool(self.options().strict_tracing)
         return Dataset(
             bucket_node(
@@ -626,8 +748,7 @@ class Dataset:
         >>> list(Dataset.range(6).batch(4).rebatch([2, 1]))
         [array([0, 1]), array([2]), array([3, 4]), array([5])]
         """
-        sizes = tuple(int(size) for size in np.ravel(batch_size))
-        return Dataset(Rebatch(Unbatch(self._node), sizes, drop_remainder))
+        return Dataset(Rebatch(Unbatch(self._node), as_sizes(batch_size), drop_remainder))
 
     def unbatch(self) -> Dataset:
         """Split elements along their first axis.
@@ -709,13 +830,30 @@ class Dataset:
         """
         return Dataset(Skip(self._node, count))
 
-    def shard(self, num_shards: int, index: int) -> Dataset:
-        """Keep every `num_shards`-th element from number `index` on.
+    def shard(self, num_shards: int, index: int, contiguous: bool = False, even: bool = False) -> Dataset:
+        """Keep every `num_shards`-th element from number `index` on, or one of `num_shards` runs of elements.
+
+        Args:
+            num_shards: How many workers there are.
+            index: Which one this is, from 0.
+            contiguous: Give each worker a run, so that all together are the dataset in order, by going to
+                where it begins, even amid one big file. Rows of Parquet and memory are divided equally; text,
+                CSV and records by bytes, at ends of records. Compressed files stay whole; `interleave` of
+                files is divided in their order. Shard before `shuffle`: behind it, only with a seed.
+            even: Give each the same number of elements, or of batches if batched already: up to ``num_shards
+                - 1`` at the end are dropped. Records of files are counted for it, here, once in a process;
+                one that cannot be read counts too.
+
+        Raises:
+            InvalidArgumentError: A number is wrong; there are no such runs, or only reading could tell; or,
+                while iterating, a run of CSV ends inside a quoted field of many MB.
 
         >>> [int(x) for x in Dataset.range(10).shard(3, 1)]
         [1, 4, 7]
+        >>> [[int(x) for x in Dataset.range(10).shard(3, i, contiguous=True)] for i in range(3)]
+        [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
         """
-        return Dataset(Shard(self._node, num_shards, index))
+        return Dataset(shard_node(self._node, num_shards, index, contiguous, even))
 
     def concatenate(self, dataset: Dataset) -> Dataset:
         """Append the elements of another dataset of the same kind.
@@ -769,6 +907,146 @@ class Dataset:
         """
         return Dataset(Cache(self._node, os.fspath(filename)))
 
+    def snapshot(
+        self,
+        path: str | os.PathLike[str],
+        compression: str | None = "AUTO",
+        reader_func: Callable[[Dataset], Dataset] | None = None,
+        shard_func: Callable[..., Any] | None = None,
+    ) -> Dataset:
+        """Keep the elements of the first full pass in files, for this and other programs.
+
+        Each pipeline has a directory of its own below `path`: which one depends on its stages, their
+        settings and the element spec, not on what functions compute or on the data, so remove the
+        directory when these change. A pass that ends early keeps nothing.
+
+        Args:
+            path: Directory; local or a URL.
+            compression: None, 'GZIP', 'ZSTD', 'LZ4', 'SNAPPY', or 'AUTO' for a fast one.
+            reader_func: Gives the order of later passes: from a dataset of the files' datasets, one for
+                each shard, to the dataset of elements.
+            shard_func: From an element to the number of the file that it is written to. With several
+                files, later passes give one element of each in turn, so in another order than the first.
+
+        >>> import tempfile
+        >>> dataset = Dataset.range(3).snapshot(tempfile.mkdtemp())
+        >>> [int(x) for x in dataset], [int(x) for x in dataset]
+        ([0, 1, 2], [0, 1, 2])
+        """
+        node = self._node if shard_func is None else self._with_shards(shard_func)
+        codec = AUTO if compression == "AUTO" else compression
+        reader = None if reader_func is None else lambda run: _read_shards(run, reader_func)
+        return Dataset(Snapshot(node, os.fspath(path), codec, shard_func is not None, reader))
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        compression: str | None = None,
+        shard_func: Callable[..., Any] | None = None,
+        checkpoint_args: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write all elements to a directory, now; `Dataset.load` reads them.
+
+        They can be loaded when all are written, not before. What was saved there earlier is replaced in
+        one step; who is reading it can go on.
+
+        Args:
+            path: Directory; local or a URL.
+            compression: None, 'GZIP', 'ZSTD', 'LZ4' or 'SNAPPY'.
+            shard_func: From an element to the number (from 0 on) of the file that it is written to.
+            checkpoint_args: If given, a save that was interrupted goes on when it is called again. Keys:
+                'checkpoint_interval', after how many elements the progress is noted (default a
+                million); 'directory' for that (default `path`); 'max_to_keep' and 'step_counter' are
+                accepted for compatibility.
+
+        Raises:
+            InvalidArgumentError: The dataset is endless, or an argument is wrong.
+            StateError: The progress that was noted belongs to another pipeline or other settings.
+
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp()
+        >>> Dataset.range(3).save(path, compression="GZIP")
+        >>> [int(x) for x in Dataset.load(path)]
+        [0, 1, 2]
+        """
+        keyed = None if shard_func is None else Dataset(self._with_shards(shard_func))
+        save(self, keyed, os.fspath(path), compression, checkpoint_args)
+
+    def write_parquet(
+        self,
+        path: str | os.PathLike[str],
+        rows_per_file: int = 1_000_000,
+        partition: Sequence[str] | None = None,
+        compression: str | None = "zstd",
+        *,
+        overwrite: bool = False,
+        progress: bool = False,
+    ) -> WriteResult:
+        """Write all elements as rows of Parquet files, now. A call that was interrupted goes on if repeated.
+
+        Columns are named as in `to_arrow`. Each element is a row: `unbatch` first, else a batch is a row of
+        lists. Files get their names when they are complete; ``_manifest.json``, which `ParquetDataset` and
+        `read_manifest` take, lists those that count. What is there complete is not written again.
+
+        Args:
+            path: Directory; local or a URL.
+            rows_per_file: Rows of each file but the last (of each but the last ones, with `partition`).
+            partition: Columns that become directories, as ``year=2024/month=1``, instead of columns. Rows are
+                collected up to ``Options.memory_bytes`` and then written, one file for each partition.
+            compression: 'zstd', 'snappy', 'gzip', 'lz4', 'brotli' or None.
+            overwrite: Replace what an earlier complete call, or another pipeline, has written there.
+            progress: Show a progress bar.
+
+        Raises:
+            AlreadyExistsError: There is something else, or another program is writing there.
+            InvalidArgumentError: The dataset is endless, or an argument is wrong.
+            SpecError: Arrow has no such dtype.
+
+        >>> import tempfile
+        >>> result = Dataset.range(10).write_parquet(tempfile.mkdtemp(), rows_per_file=4)
+        >>> result.rows, result.files
+        (10, 3)
+        """
+        return write_parquet(
+            self, os.fspath(path), rows_per_file, partition, compression, overwrite=overwrite,
+            progress=progress,
+        )  # fmt: skip
+
+    def write_csv(
+        self,
+        path: str | os.PathLike[str],
+        rows_per_file: int = 1_000_000,
+        partition: Sequence[str] | None = None,
+        compression: str | None = None,
+        *,
+        header: bool = True,
+        field_delim: str = ",",
+        overwrite: bool = False,
+        progress: bool = False,
+    ) -> WriteResult:
+        """Write all elements as rows of CSV files, now, in the way of `write_parquet`.
+
+        Text is quoted, a null is nothing, empty text is ``""``, NaN is ``nan``; numbers have the digits that
+        give them back exactly.
+
+        Args:
+            path: Directory; local or a URL.
+            rows_per_file: As in `write_parquet`.
+            partition: As in `write_parquet`.
+            compression: 'gzip', 'bz2', 'zstd', 'lz4' or None.
+            header: Whether each file begins with the names of the columns.
+            field_delim: One ASCII character.
+            overwrite: As in `write_parquet`.
+            progress: As in `write_parquet`.
+
+        Raises:
+            SpecError: A component is no scalar, or is bytes; and what `write_parquet` raises.
+        """
+        return write_csv(
+            self, os.fspath(path), rows_per_file, partition, compression, header=header,
+            field_delim=field_delim, overwrite=overwrite, progress=progress,
+        )  # fmt: skip
+
     def with_options(self, options: Options) -> Dataset:
         """Set options of the whole pipeline; what is said nearer to its end wins.
 
@@ -792,6 +1070,11 @@ class Dataset:
         """
         return self._node.element_spec
 
+    @property
+    def value_spec(self) -> DatasetSpec:
+        """The spec of the dataset as a component of an element."""
+        return DatasetSpec(self.element_spec)
+
     def cardinality(self) -> int:
         """Return the number of elements, INFINITE_CARDINALITY (-1) or UNKNOWN_CARDINALITY (-2)."""
         return self._node.infer_cardinality()
@@ -813,12 +1096,95 @@ class Dataset:
         return DatasetIterator(self.blocks(), self.element_spec)
 
     def as_numpy_iterator(self) -> DatasetIterator:
-        """Start the pipeline; elements are NumPy values in any case, so this is ``iter(dataset)``.
+        """Start the pipeline; unlike ``iter(dataset)``, it gives what `RaggedTensor.numpy` returns.
+
+        Raises:
+            TypeError: Components are datasets.
 
         >>> next(Dataset.range(3).batch(2).as_numpy_iterator())
         array([0, 1])
         """
-        return iter(self)
+        if any(isinstance(spec, DatasetSpec) for spec in flatten(self.element_spec)):
+            raise SpecError("datasets are no NumPy values", hint="iterate over the dataset itself")
+        return DatasetIterator(self.blocks(), self.element_spec, as_numpy=True)
+
+    def to_arrow(self, max_rows: int | None = None) -> pa.Table:
+        """Return all elements as a `pyarrow.Table`, now.
+
+        Columns are named by the keys and positions of components, as in ``'fare'``, ``'0'`` or ``'a/b'``;
+        what has none is ``'value'``. A dimension that varies becomes a list, one of known size a list of
+        fixed size; NaN stays NaN.
+
+        Args:
+            max_rows: Return the first elements only.
+
+        Raises:
+            SpecError: The dataset is infinite, or Arrow has no such dtype.
+
+        >>> Dataset.range(4).batch(2).to_arrow().to_pydict()
+        {'value': [[0, 1], [2, 3]]}
+        """
+        export.refuse_infinite("to_arrow", self.cardinality(), max_rows)
+        return export.reader_of(self.blocks, self.element_spec, max_rows).read_all()
+
+    def to_reader(self) -> pa.RecordBatchReader:
+        """Return a `pyarrow.RecordBatchReader` that runs the pipeline while it is read.
+
+        The dataset itself is taken by whatever reads Arrow streams, such as ``polars.DataFrame(dataset)``,
+        ``pyarrow.RecordBatchReader.from_stream(dataset)`` or a query of duckdb.
+
+        >>> [batch.num_rows for batch in Dataset.range(4).to_reader()]
+        [4]
+        """
+        return export.reader_of(self.blocks, self.element_spec)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self.to_reader().__arrow_c_stream__(requested_schema)
+
+    def to_pandas(self, max_rows: int | None = None) -> Any:
+        """Return all elements as a `pandas.DataFrame`, now; columns are as in `to_arrow`.
+
+        Raises:
+            OptionalDependencyError: pandas is not installed.
+            SpecError: The dataset is infinite, or Arrow has no such dtype.
+
+        >>> Dataset.range(2).map(lambda x: {"x": x, "half": x / 2}).to_pandas()
+           x  half
+        0  0   0.0
+        1  1   0.5
+        """
+        export.refuse_infinite("to_pandas", self.cardinality(), max_rows)
+        return export.as_pandas(export.reader_of(self.blocks, self.element_spec, max_rows))
+
+    def to_torch(self) -> Any:
+        """Return a `torch.utils.data.IterableDataset` of the same elements.
+
+        Numbers become tensors of their own memory, text `str`, or lists of it. Give it to a DataLoader with
+        ``batch_size=None``, and batch here. The workers of a DataLoader share the elements out among them;
+        each pass shuffles anew. Its iterators have `state_dict` and `load_state_dict`, so torchdata's
+        StatefulDataLoader resumes exactly.
+
+        Raises:
+            OptionalDependencyError: PyTorch is not installed.
+            SpecError: PyTorch has no such dtype.
+
+        >>> loader = DataLoader(dataset.batch(32).to_torch(), batch_size=None)  # doctest: +SKIP
+        """
+        from dataflow.torch_dataset import TorchDataset  # here, as it imports PyTorch
+
+        return TorchDataset(self._node)
+
+    def make_one_shot_iterator(self) -> OneShotIterator:
+        """Return an iterator with ``get_next()``, as in the first version of tf.data.
+
+        In an `input_fn` that an estimator calls, ``get_next()`` returns symbolic tensors, and what the
+        function computes from them becomes the last stage of the dataset.
+
+        >>> iterator = Dataset.range(2).make_one_shot_iterator()
+        >>> iterator.get_next(), iterator.get_next()
+        (np.int64(0), np.int64(1))
+        """
+        return OneShotIterator(self._node, self.__iter__)
 
     def get_single_element(self) -> Structure:
         """Return the only element, now.
@@ -842,6 +1208,18 @@ class Dataset:
         resolved = self.options().resolved()
         return BlockIterator(plan_at("placed", self._node, resolved), self._node, resolved)
 
+    def freeze(self) -> Dataset:
+        """Return the dataset with the choices that `explain` shows now: rewrites, threads, read-ahead.
+
+        It runs so on every machine, whatever another version would choose.
+
+        >>> frozen = Dataset.range(6).map(lambda x: x + 1).with_options(Options(threads=3)).freeze()
+        >>> frozen.explain() == frozen.explain("written")
+        True
+        """
+        options = self.options().merged_with(Options(rewrites=False))
+        return Dataset(WithOptions(plan_at("placed", self._node, self.options().resolved()), options))
+
     def explain(self, stage: stages.Stage = "placed") -> str:
         """Return the plan as text, the last stage first.
 
@@ -849,7 +1227,7 @@ class Dataset:
             stage: "written", "checked", "rewritten" or "placed" (what will run).
 
         >>> print(Dataset.range(6).map(lambda x: x + 1).take(-1).explain())
-        Prefetch()
+        Prefetch(blocks_ahead=...)
           Map(function=<lambda> [traced], num_parallel_calls=...)
             Range(start=0, stop=6)
         """
@@ -857,21 +1235,47 @@ class Dataset:
             raise InvalidArgumentError(f"stage must be one of {stages.STAGES}, not {stage!r}")
         return stages.explain(plan_at(stage, self._node, self.options().resolved()))
 
+    def profile(
+        self, seconds: float = 5.0, elements: int | None = None, consumer_seconds_per_element: float = 0.0
+    ) -> Profile:
+        """Run the pipeline for a while, and report where its time goes, what limits it and what to change.
+
+        ``print(dataset.profile())`` shows the report, a notebook shows a table, ``plot()`` draws it. The run
+        begins anew; later iterations come in the order that they would have had. It keeps what any pass
+        keeps in files: a full one those of `cache` and `snapshot`. Elements are taken by blocks.
+
+        Args:
+            seconds: How long; it ends earlier if the dataset does.
+            elements: How many elements at most. Default: no limit.
+            consumer_seconds_per_element: How long your loop works on each element, as a training step does.
+
+        Raises:
+            FailedPreconditionError: The data can be read once only.
+            DataflowError: What iterating would raise.
+
+        >>> for stage in Dataset.range(1000).batch(10).profile(seconds=1).stages:
+        ...     print(stage.name, stage.rows)
+        Batch(batch_size=10) 100
+        Range(start=0, stop=1000) 1000
+        """
+        options = self.options().resolved()
+        return profile_of(self._node, options, seconds, elements, consumer_seconds_per_element)
+
     def __repr__(self) -> str:
         return f"<Dataset element_spec={self.element_spec}>\n{stages.explain(self._node)}"
 
     # For the methods above -------------------------------------------------------------------------
 
+    def _with_shards(self, shard_func: Callable[..., Any]) -> Node:
+        """Return the plan of pairs (shard, element)."""
+        strict, first = bool(self.options().strict_tracing), self._first_element
+        keyed = with_key(self._node, shard_func, first_element=first, strict=strict, line=user_line())
+        check_shards(keyed.element_spec)
+        return keyed
+
     def _first_element(self) -> Block | None:
         """Read one element, for functions that cannot be traced."""
-        for node in walk(self._node):
-            if any(isinstance(value, Tensor) for value in node.settings().values()):
-                raise TraceError("the function can only be understood by calling it on an element")
-        blocks = Dataset(_without_memory(self._node)).blocks()
-        try:
-            return blocks.read(1)
-        finally:
-            blocks.close()
+        return first_element(self._node, lambda node: Dataset(node).blocks())
 
     def _function(self, function: Callable[..., Any]) -> UserFunction:
         strict = bool(self.options().strict_tracing)
@@ -884,7 +1288,7 @@ class Dataset:
             return _node_of(function(*element))
 
         plan.__qualname__ = getattr(function, "__qualname__", type(function).__name__)
-        return make_dataset_function(plan, self.element_spec, self._first_element)
+        return make_dataset_function(plan, self.element_spec, self._first_element, _symbol)
 
 
 def _nodes_of(datasets: Sequence[Dataset]) -> tuple[Node, ...]:
@@ -903,20 +1307,11 @@ def _node_of(result: Any) -> Node:
     return result._node
 
 
-def _without_memory(node: Node) -> Node:
-    """Return the plan without stages that only change order or timing, and that remember being started.
-
-    Any element shows what a function returns; a shuffle would fill its buffer, and count an epoch.
-    """
-    if isinstance(node, Shuffle | Cache | Prefetch):
-        return _without_memory(node.input)
-    return node.with_inputs(*map(_without_memory, node.inputs))
+def _read_shards(run: Run, reader_func: Callable[[Dataset], Dataset]) -> Node:
+    """Return the plan of what a user's function makes of the shards of saved elements."""
+    return _node_of(reader_func(Dataset.from_list([Dataset(node) for node in shard_nodes(run)])))
 
 
-def _shape_leaves(types: Structure, shapes: Structure) -> list[Any]:
-    """Return one shape per dtype; a shape is itself a tuple or list."""
-    if isinstance(types, dict):
-        return [leaf for key in sorted(types) for leaf in _shape_leaves(types[key], shapes[key])]
-    if isinstance(types, tuple):
-        return [leaf for t, s in zip(types, shapes, strict=True) for leaf in _shape_leaves(t, s)]
-    return [tuple(shapes)]
+def _symbol(spec: TensorSpec) -> Any:
+    """Return a component of a symbolic element."""
+    return Dataset(Unread(spec.element_spec)) if isinstance(spec, DatasetSpec) else parameter(spec)

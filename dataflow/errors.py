@@ -111,6 +111,18 @@ class AlreadyExistsError(DataflowError, FileExistsError):
     __str__ = DataflowError.__str__
 
 
+class PermissionDeniedError(DataflowError, PermissionError):
+    """The storage refuses access: the key is wrong, or it may not do this."""
+
+    __str__ = DataflowError.__str__
+
+
+class UnavailableError(DataflowError, ConnectionError):
+    """A storage could not be reached, or failed again and again."""
+
+    __str__ = DataflowError.__str__
+
+
 class OutOfRangeError(DataflowError, EOFError):
     """An iterator is at its end: there is no next element."""
 

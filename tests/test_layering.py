@@ -15,15 +15,21 @@ ROOT = Path(__file__).parents[1]
 # Low to high. A module imports from its own layer or a lower one; dataflow/__init__.py from any.
 LAYERS = [
     {"kernels"},
-    {"errors", "origin", "spec", "strings", "block", "options"},
-    {"storage", "csv", "csv_format", "store", "seeds"},
+    {"errors", "origin", "spec", "strings", "leaves", "block", "ragged", "options", "arrow_columns"}
+    | {"block_bytes"},
+    {"storage", "csv", "csv_format", "store", "seeds", "random_order", "mixing"},
     {"expr"},
     {"reduction"},
     {"plan", "runtime"},
     {"sources", "transforms"},
     {"rewrites"},
+    {"export", "first_element", "one_shot", "saving", "torch_dataset"},
+    {"exact_rows", "writing"},
+    {"profile"},
+    {"advice"},
+    {"profile_run"},
     {"dataset"},
-    {"readers"},
+    {"readers", "make_csv_dataset", "read_csv"},
     {"testing"},
 ]
 
@@ -50,7 +56,7 @@ OPENING = {"open", "io.open", "os.open", "os.fdopen", "gzip.open", "bz2.open", "
 OPENING_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "memory_map", "OSFile"}
 
 # `import dataflow` and `import estimators` leave these alone: slow, or an extra.
-LAZY = ["numba", "pyarrow.dataset", "pandas", "matplotlib"]
+LAZY = ["numba", "pyarrow.dataset", "pandas", "matplotlib", "torch", "polars"]
 
 
 def _modules() -> dict[str, ast.Module]:

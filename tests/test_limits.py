@@ -13,7 +13,7 @@ FILES = [
     for file in sorted([*ROOT.glob("dataflow/**/*.py"), *ROOT.glob("estimators/**/*.py")])
 ]
 MAX_LINES = {
-    "dataflow/dataset.py": 1300,  # the handle: a docstring and one line a method
+    "dataflow/dataset.py": 1400,  # the handle: a docstring and one line a method
     # One call parses a block, so that threads seldom meet at the interpreter lock; and all kernels of a call
     # are in one file, because Numba's cache does not see edits in other files.
     "dataflow/kernels/csv.py": 760,

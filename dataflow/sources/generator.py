@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from dataflow.expr.user_function import conform
 from dataflow.origin import failing_line
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
-from dataflow.spec import Structure, TensorSpec, assert_same_structure, flatten, map_structure
+from dataflow.spec import Structure, TensorSpec, as_dtype, assert_same_structure, flatten, map_structure, pack
 
 _log = logging.getLogger("dataflow")
 
@@ -135,10 +135,46 @@ class FromGeneratorOperator(Operator):
 
 
 def generator_node(
-    generator: Callable[..., Any], signature: Structure, args: tuple[Any, ...]
+    generator: Callable[..., Any],
+    signature: Structure,
+    args: Sequence[Any] | None = None,
+    types: Any = None,
+    shapes: Any = None,
 ) -> FromGenerator:
-    """Return the node; `signature` is a structure of TensorSpec."""
-    return FromGenerator(generator, map_structure(lambda spec: spec, signature), args)
+    """Return the node.
+
+    Args:
+        generator: Returns an iterable when called with `args`.
+        signature: Structure of TensorSpec, or None.
+        args: Arguments of the generator.
+        types: Structure of dtypes, in place of a signature.
+        shapes: Structure of shapes beside them; scalars if not given.
+
+    Raises:
+        SpecError: The generator is not callable, or there are not exactly one of `signature` and `types`.
+    """
+    if not callable(generator):
+        raise SpecError(
+            f"generator must be callable, not {generator!r}", hint="pass the function, not its result"
+        )
+    if (types is None) == (signature is None):
+        raise SpecError("give either output_signature or output_types")
+    if signature is None:
+        dtypes = map_structure(as_dtype, types)
+        shapes = map_structure(lambda _: (), dtypes) if shapes is None else shapes
+        leaves = zip(flatten(dtypes), _shape_leaves(dtypes, shapes), strict=True)
+        signature = pack(dtypes, [TensorSpec(shape, dtype) for dtype, shape in leaves])
+    arguments = tuple(np.asarray(a)[()] for a in args or ())
+    return FromGenerator(generator, map_structure(lambda spec: spec, signature), arguments)
+
+
+def _shape_leaves(types: Structure, shapes: Structure) -> list[Any]:
+    """Return one shape per dtype; a shape is itself a tuple or list."""
+    if isinstance(types, dict):
+        return [leaf for key in sorted(types) for leaf in _shape_leaves(types[key], shapes[key])]
+    if isinstance(types, tuple):
+        return [leaf for t, s in zip(types, shapes, strict=True) for leaf in _shape_leaves(t, s)]
+    return [tuple(shapes)]
 
 
 EXAMPLES = (

@@ -15,7 +15,7 @@ atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 CASES = {case.name: case for case in cases(FOLDER)}
 
 
-@pytest.mark.filterwarnings("ignore:cache.. after shuffle")
+@pytest.mark.filterwarnings("ignore:(cache|snapshot).. after shuffle")
 @pytest.mark.parametrize("name", CASES)
 def test_conforms(name):
     check(CASES[name].make)

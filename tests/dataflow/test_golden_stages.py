@@ -19,9 +19,9 @@ def group(key, window):
 
 
 CARDINALITY = {
-    "window(2)": FIVE.window(2, as_batch=True),
-    "window(2,shift=1)": FIVE.window(2, shift=1, as_batch=True),
-    "window(3,1,drop)": FIVE.window(3, 1, drop_remainder=True, as_batch=True),
+    "window(2)": FIVE.window(2),
+    "window(2,shift=1)": FIVE.window(2, shift=1),
+    "window(3,1,drop)": FIVE.window(3, 1, drop_remainder=True),
     "random": Dataset.random(),
     "counter": Dataset.counter(),
     "unique": FIVE.unique(),
@@ -47,8 +47,8 @@ def halves():
 
 
 CASES = {
-    "window size 0": lambda: FIVE.window(0, as_batch=True),
-    "window shift 0": lambda: FIVE.window(1, shift=0, as_batch=True),
+    "window size 0": lambda: FIVE.window(0),
+    "window shift 0": lambda: FIVE.window(1, shift=0),
     "get_single_element 0": lambda: Dataset.range(0).get_single_element(),
     "get_single_element 2": lambda: Dataset.range(2).get_single_element(),
     "unique float": lambda: Dataset.from_tensor_slices([0.5]).unique(),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dataflow import Dataset, SpecError, TensorSpec
+from dataflow import Dataset, Options, SpecError, TensorSpec
 
 
 def test_zip_of_a_structure():
@@ -33,6 +33,14 @@ def test_concatenate_refuses_other_kinds():
 
 def test_enumerate_counts_over_epochs():
     assert [int(i) for i, _ in Dataset.range(2).repeat(2).enumerate(start=10)] == [10, 11, 12, 13]
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+def test_enumerate_counts_elements_that_cannot_be_made(block_bytes):
+    texts = Dataset.from_tensor_slices(["1", "x", "3", "4", "y", "6"])
+    numbers = texts.map(lambda text: text.astype(np.int64)).enumerate(start=10).ignore_errors()
+    pairs = list(numbers.with_options(Options(block_bytes=block_bytes)))
+    assert [(int(i), int(x)) for i, x in pairs] == [(10, 1), (12, 3), (13, 4), (15, 6)]
 
 
 @pytest.mark.parametrize("cut", range(12))

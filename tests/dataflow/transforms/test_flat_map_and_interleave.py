@@ -1,8 +1,9 @@
 """`flat_map` and `interleave`."""
 
+import numpy as np
 import pytest
 
-from dataflow import Dataset, SpecError, TextLineDataset
+from dataflow import Dataset, SpecError, TensorSpec, TextLineDataset
 
 
 def test_a_template_is_bound_to_each_element():
@@ -78,3 +79,15 @@ def test_a_shuffle_from_outside_is_started_anew_for_each_element_and_resumes():
     whole = [int(x) for x in make()]
     assert taken + [int(x) for x in resumed] == whole
     assert whole[8:12] == whole[:4]
+
+
+def test_the_spec_of_nothing_is_told_by_an_element_of_ones():
+    empty = Dataset.from_tensor_slices((["a"], [1])).skip(1)
+    dataset = empty.flat_map(lambda name, n: Dataset.from_tensors(name).batch(int(n)))
+    assert dataset.element_spec == TensorSpec((None,), str)
+    assert list(dataset) == []
+
+
+def test_the_spec_of_nothing_is_the_input_where_the_function_refuses_ones():
+    dataset = Dataset.range(0).flat_map(lambda n: Dataset.range(10).batch(int(n) - 1))
+    assert dataset.element_spec == TensorSpec((), np.int64)

@@ -21,7 +21,7 @@ def test_what_is_nearer_to_the_end_wins():
     assert (options.threads, options.rewrites, options.block_bytes) == (2, False, None)
 
 
-@pytest.mark.parametrize("wrong", [{"block_bytes": 0}, {"threads": -1}])
+@pytest.mark.parametrize("wrong", [{"block_bytes": 0}, {"threads": -1}, {"memory_bytes": 0}])
 def test_numbers_that_make_no_sense_are_refused(wrong):
     with pytest.raises(InvalidArgumentError, match="block_bytes must be at least 1 and threads at least 0"):
         Options(**wrong)

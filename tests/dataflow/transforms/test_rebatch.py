@@ -38,3 +38,9 @@ def test_sizes_below_1_are_refused(size):
 def test_scalars_are_refused():
     with pytest.raises(ValueError, match="unbatch needs components of rank 1"):
         Dataset.range(3).rebatch(2)
+
+
+@pytest.mark.parametrize("size", [2.5, [2, 2.5], [[2, 1]], None])
+def test_sizes_that_are_no_integers_are_refused(size):
+    with pytest.raises(TypeError, match="batch_size must be an integer or several"):
+        BATCHES.rebatch(size)

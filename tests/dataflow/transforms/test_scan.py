@@ -10,6 +10,7 @@ from dataflow import (
     TracingWarning,
     UserFunctionError,
 )
+from dataflow.kernels import loops
 from tests.golden_values import golden
 
 
@@ -97,3 +98,17 @@ def test_a_function_that_is_impure_is_noticed():
     dataset = Dataset.range(3).scan(0, lambda state, x: (state, x + np.random.random()))
     with pytest.warns(TracingWarning, match="gives another result in plain Python"):
         assert [int(x) for x in dataset] == [0, 1, 2]
+
+
+def test_a_function_that_is_made_again_is_compiled_once():
+    def make(offset):
+        return lambda total, x: (total + x, total + offset)
+
+    def compiled(offset):
+        return loops.compile_scan(make(offset), ((np.dtype(int),),) * 3, (False, False, False))
+
+    assert compiled(1) is compiled(1)
+    assert compiled(1) is not compiled(2)
+    assert compiled(np.int64(1)) is not compiled(1)
+    groups = [Dataset.range(3).scan(np.int64(0), make(offset)) for offset in (1, 2, 1)]
+    assert [[int(x) for x in group] for group in groups] == [[1, 1, 2], [2, 2, 3], [1, 1, 2]]
