@@ -161,9 +161,7 @@ class ParquetDataset(Dataset):
         decimals: str | None = None,
     ) -> None:
         def read(path: Any) -> Dataset:
-            return Dataset(
-                parquet_node(path, columns, row_groups, fill_nulls, partitions, schema, decimals)
-            )
+            return Dataset(parquet_node(path, columns, row_groups, fill_nulls, partitions, schema, decimals))
 
         super().__init__(_over_files(filenames, read, None))
 
@@ -277,9 +275,7 @@ class SqlDataset(Dataset):
     [(np.int64(7), np.float64(2.5))]
     """
 
-    def __init__(
-        self, driver_name: str, data_source_name: Any, query: Any, output_types: Structure
-    ) -> None:
+    def __init__(self, driver_name: str, data_source_name: Any, query: Any, output_types: Structure) -> None:
         super().__init__(sql_node(driver_name, data_source_name, query, output_types))
 
 

@@ -32,9 +32,7 @@ class BlockIterator:
         profiler: Measures the run, if given.
     """
 
-    def __init__(
-        self, plan: Node, written: Node, options: Options, profiler: Profiler | None = None
-    ) -> None:
+    def __init__(self, plan: Node, written: Node, options: Options, profiler: Profiler | None = None) -> None:
         self._cursor = Cursor(build(plan))
         self._context = Context(options, profiler)
         self._fingerprint = written.fingerprint
