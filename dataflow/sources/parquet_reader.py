@@ -11,7 +11,9 @@ import pyarrow as pa
 from dataflow.block import Block
 from dataflow.errors import DataflowError, DataLossError
 from dataflow.runtime.operator import Operator, State
+from dataflow.runtime.threads import Future, Workers
 from dataflow.sources.parquet_schemas import check_file, chosen_groups, disagreement
+from dataflow.storage.files import is_url
 from dataflow.storage.parquet import NO_FILL, ParquetShard, Piece, Wanted
 from dataflow.storage.parquet_schema import Path
 from dataflow.storage.parquet_values import Constant, constant
@@ -26,6 +28,9 @@ class ParquetRowsOperator(Operator):
     node: ParquetRows
     shard: ParquetShard | None = None
     pieces: Iterator[Piece] | None = None
+    upcoming: tuple[int, Future[ParquetShard]] | None = None
+    """A remote file that is opened while the one before it is read, and its number."""
+    pool: Workers | None = None
 
     def start(self, own: State | None) -> None:
         """Begin with the first row group, or seek to the saved one."""
@@ -75,7 +80,7 @@ class ParquetRowsOperator(Operator):
                 self._next_file()
                 continue
             if self.shard is None:
-                self.shard = self._open(self.file)
+                self.shard = self._opened(self.file)
             groups = chosen_groups(self.shard, self.node.row_groups)
             while self.group < len(groups):
                 group = groups[self.group]
@@ -134,6 +139,24 @@ class ParquetRowsOperator(Operator):
         self.skip -= left_out
         return block.slice(left_out)
 
+    def _opened(self, file: int) -> ParquetShard:
+        upcoming, self.upcoming = self.upcoming, None
+        return upcoming[1].result() if upcoming is not None and upcoming[0] == file else self._open(file)
+
+    def _open_ahead(self, file: int) -> None:
+        """Begin to open a remote file, which takes some requests one after the other."""
+        if self.upcoming is not None or file >= len(self.node.paths) or not is_url(self.node.paths[file]):
+            return
+        if self.context.options.threads and not self.node.excludes(file):
+            self.pool = self.pool or Workers(1)
+            self.upcoming = (file, self.pool.submit(self._open_and_expect, file))
+
+    def _open_and_expect(self, file: int) -> ParquetShard:
+        shard = self._open(file)
+        groups = chosen_groups(shard, self.node.row_groups)
+        shard.expect([group for group in groups if not self._excluded(shard, group)][:1])
+        return shard
+
     def _open(self, file: int) -> ParquetShard:
         node = self.node
         fills = dict(node.fill_nulls)
@@ -163,6 +186,8 @@ class ParquetRowsOperator(Operator):
         if self.pieces is None:
             rows = shard.rows_at_once(group, self.context.options.block_bytes or 1)
             following = self._following(shard, group)
+            if following is None:
+                self._open_ahead(self.file + 1)
             self.pieces = shard.pieces(group, rows, threads=self.node.threads > 1, following=following)
             skip = self.row
         for piece in self.pieces:
@@ -178,15 +203,25 @@ class ParquetRowsOperator(Operator):
         self.group, self.row, self.resumed = self.group + 1, 0, False
 
     def _next_file(self) -> None:
-        self.release()
+        self._close_file()
         self.file, self.group, self.row, self.base = self.file + 1, 0, 0, 0
         self.resumed = False
 
-    def release(self) -> None:
-        """Close the file."""
+    def _close_file(self) -> None:
         if self.shard is not None:
             self.shard.close()
         self.shard, self.pieces = None, None
+
+    def release(self) -> None:
+        """Close the file, and the one that is opened ahead."""
+        self._close_file()
+        if self.pool is not None:
+            self.pool.stop()
+            self.pool = None
+        upcoming, self.upcoming = self.upcoming, None
+        if upcoming is not None and not upcoming[1].cancelled():
+            with contextlib.suppress(OSError, DataflowError):  # of a file that nobody reads
+                upcoming[1].result().close()
 
     def own_state(self) -> State:
         """File, row group and row; rows before the row group; how many rows behind it are to be left out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -168,6 +168,14 @@ class ParquetShard:
                 hint="write the file again; ignore_errors() goes on with the next row group",
             ) from error
 
+    def expect(self, groups: Sequence[int], columns: Collection[int] | None = None) -> None:
+        """Begin to fetch row groups of a remote file."""
+        if expect := getattr(self._raw, "expect", None):
+            paths = [p for p, column in self._columns.items() if columns is None or column in columns]
+            runs = [] if self._buffer_bytes else [self._chunks(group) for group in groups]
+            # what is read in small steps is not fetched: nothing else may be held for it
+            expect(*([_extent(chunks[path]) for path in paths] for chunks in runs if chunks))
+
     def _decoded(
         self, group: int, rows: int, columns: list[int], threads: bool, following: int | None = None
     ) -> Iterator[Piece]:
@@ -177,12 +185,7 @@ class ParquetShard:
             return
         file = self._opened()
         names, chosen = self._names(columns), set(columns)
-        if expect := getattr(self._raw, "expect", None):
-            paths = [path for path, column in self._columns.items() if column in chosen]
-            runs = [self._chunks(g) for g in (group, following) if g is not None]
-            if self._buffer_bytes:  # read in small steps, which nothing else may be held for
-                runs = []
-            expect(*([_extent(chunks[path]) for path in paths] for chunks in runs if chunks))
+        self.expect([g for g in (group, following) if g is not None], columns)
         ways = [keys(path) for path, column in self._columns.items() if column in chosen]
         for batch in file.iter_batches(rows, row_groups=[group], columns=names, use_threads=threads):
             tops = {name: array for name, array in zip(batch.schema.names, batch.columns, strict=True)}
