@@ -2,10 +2,9 @@
 
     python benchmarks/split.py [--short]
 
-Each worker is a process that builds its shard and reads all of it; all run at once. Another process, alone,
-builds the shards of all workers: its seconds are set beside those that the workers read in all. The numbers
-of the rows show that each row comes to one worker. Each process reads a small file of the same kind before,
-so that kernels are loaded.
+Each worker is a process that builds its shard and reads all of it; all run at once. What they compute for
+building is set beside the seconds that they read, all together. The numbers of the rows show that each row
+comes to one worker. Each process reads a small file of the same kind before, so that kernels are loaded.
 """
 
 from __future__ import annotations
@@ -79,22 +78,13 @@ def read(case: str, folder: str) -> Dataset:
     return CsvDataset(str(Path(folder) / "a.csv"), [np.int64, 0.0, 0.0, 0.0, 0.0, ""], select_cols=None)
 
 
-def build(case: str, folder: str, even: bool) -> dict[str, float]:
-    """Build all shards in this process, which counts once; return the seconds."""
-    started = time.perf_counter()
-    for index in range(WORKERS):
-        dataset = read(case, folder)
-        (dataset.batch(BATCH) if even else dataset).shard(WORKERS, index, contiguous=True, even=even)
-    return {"build": time.perf_counter() - started}
-
-
 def work(case: str, folder: str, index: int, even: bool) -> dict[str, float]:
     """Build and read a shard; return the seconds, and which rows came."""
-    started = time.perf_counter()
+    started, computing = time.perf_counter(), time.process_time()
     dataset = read(case, folder)
     dataset = (dataset.batch(BATCH) if even else dataset).shard(WORKERS, index, contiguous=True, even=even)
     dataset = dataset if even else dataset.batch(BATCH)
-    built = time.perf_counter()
+    built, computing = time.perf_counter(), time.process_time() - computing
     blocks, rows, batches, first, last = dataset.blocks(), 0, 0, -1, -1
     while (block := blocks.read(1 << 62)) is not None:
         column = block.columns[4] if case == "Parquet" else block.columns[0]
@@ -105,13 +95,13 @@ def work(case: str, folder: str, index: int, even: bool) -> dict[str, float]:
         last, rows, batches = int(numbers[-1]), rows + len(numbers), batches + block.length
     ended = time.perf_counter()
     return {
-        "build": built - started, "read": ended - built, "first": first, "last": last, "rows": rows,
-        "batches": batches,
+        "build": built - started, "computing": computing, "read": ended - built, "first": first,
+        "last": last, "rows": rows, "batches": batches,
     }  # fmt: skip
 
 
-def run_workers(case: str, folder: Path, small: Path, even: bool) -> tuple[list[dict[str, float]], float]:
-    """Return what all workers found, checked against each other, and how long one builds all shards."""
+def run_workers(case: str, folder: Path, small: Path, even: bool) -> list[dict[str, float]]:
+    """Return what all workers found, checked against each other."""
     command = [sys.executable, sys.argv[0], "--run", case, str(folder), str(small), str(int(even))]
     running = [
         subprocess.Popen([*command, str(i)], stdout=subprocess.PIPE, text=True) for i in range(WORKERS)
@@ -123,8 +113,7 @@ def run_workers(case: str, folder: Path, small: Path, even: bool) -> tuple[list[
     ends = [-1, *(worker["last"] for worker in found)]
     if [worker["first"] for worker in found] != [end + 1 for end in ends[:-1]]:
         raise RuntimeError(f"the workers over {case} have other rows: {found}")
-    alone = subprocess.check_output([*command, "all"], text=True)
-    return found, json.loads(alone)["build"]
+    return found
 
 
 def measure(case: str, folder: Path, short: bool) -> str:
@@ -141,18 +130,20 @@ def measure(case: str, folder: Path, short: bool) -> str:
         write_csv(small / "a.csv", 1 << 16, case != "plain CSV")
     lines = []
     for even in (False, True):
-        found, alone = run_workers(case, folder, small, even)
+        found = run_workers(case, folder, small, even)
         total = sum(worker["rows"] for worker in found)
         if even and len({worker["batches"] for worker in found}) > 1:
             raise RuntimeError("the workers have unequal numbers of batches")
         if total != rows and not (even and rows - total < WORKERS * BATCH):
             raise RuntimeError(f"{total} of {rows} rows came")
-        built, seconds = (sum(worker[name] for worker in found) for name in ("build", "read"))
+        built, computing, seconds = (
+            sum(worker[name] for worker in found) for name in ("build", "computing", "read")
+        )
         batches = sorted(int(worker["batches"]) for worker in found)
         lines.append(
             f"| {case}{', equal numbers' if even else ''} | {batches[0]:,} to {batches[-1]:,} | "
-            f"{1000 * built / WORKERS:.1f} ms | {1000 * alone:.1f} ms | {seconds:.2f} s | "
-            f"{alone / seconds:.1%} |"
+            f"{1000 * built / WORKERS:.1f} ms | {1000 * computing:.1f} ms | {seconds:.2f} s | "
+            f"{computing / seconds:.1%} |"
         )
     return "\n".join(lines)
 
@@ -163,9 +154,7 @@ def main() -> None:
     if options.run:
         case, folder, small, even, index = options.run
         work(case, small, 0, bool(int(even)))
-        alone = index == "all"
-        done = build(case, folder, even == "1") if alone else work(case, folder, int(index), even == "1")
-        print(json.dumps(done))
+        print(json.dumps(work(case, folder, int(index), even == "1")))
         return
     tables = []
     for case in CASES:
@@ -174,7 +163,7 @@ def main() -> None:
     text = "\n".join(
         [
             f"Each row came to one of {WORKERS} workers. {machine()}.\n",
-            "| Data | batches per worker | each builds its own | one builds all | all read | share |",
+            "| Data | batches per worker | each waits for its shard | all compute for it | all read | share |",
             "|---|---|---|---|---|---|",
             *tables,
         ]

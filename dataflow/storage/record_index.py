@@ -15,10 +15,13 @@ import numpy.typing as npt
 
 from dataflow import kernels
 from dataflow.errors import DataLossError, Location
-from dataflow.storage.files import last_change, open_binary
+from dataflow.storage.files import is_url, last_change, open_binary
+from dataflow.storage.shared import made_once
 
 ENDLESS = 1 << 61
 """A number that no record has: a run up to it ends with the files."""
+SHARED_BYTES = 1 << 26
+"""A part of a file that is so much larger is counted by one process for all."""
 _PIECE = 1 << 20
 _FIRST_LOOK = 1 << 14
 _SIGHT, _SIGHT_BACK = 1 << 20, 8 << 20
@@ -87,6 +90,7 @@ class ScannedIndex(RecordIndex):
     """
 
     first_state = 0
+    rules: tuple[int | bool, ...] = ()
 
     def __init__(self, path: str, start: int, stop: int | None) -> None:
         self.path = path
@@ -95,7 +99,13 @@ class ScannedIndex(RecordIndex):
         self._marks: tuple[Mark, ...] = (Mark(start, 0, self.first_state),)
 
     def count(self) -> int:
-        """Return the number of records."""
+        """Return the number of records; of a large file, one process of those that ask counts them."""
+        marks = self._marks
+        if marks[-1].byte + SHARED_BYTES < self._stop and not is_url(self.path):
+            path = os.path.abspath(self.path)
+            key = (type(self).__name__, path, last_change(path), self._stop, marks[0], self.rules)
+            made = made_once(key, lambda: [dataclasses.astuple(m) for m in self._known_to(ENDLESS)])
+            self._marks = tuple(Mark(*map(int, mark)) for mark in made)
         return self._known_to(ENDLESS)[-1].record
 
     def find(self, record: int) -> int | None:
@@ -136,17 +146,17 @@ class TextIndex(ScannedIndex):
     """Records that are text."""
 
     def __init__(self, path: str, start: int, stop: int | None, rules: TextRules) -> None:
-        self._rules = rules.arguments()
+        self.rules = rules.arguments()
         super().__init__(path, start, stop)
 
     def scan(self, data: npt.NDArray[np.uint8], mark: Mark) -> tuple[int, int, int]:
         """Go through all bytes."""
-        records, state = kernels.ranges.count_starts(data, _words(data), mark.state, *self._rules)
+        records, state = kernels.ranges.count_starts(data, _words(data), mark.state, *self.rules)
         return int(records), len(data), int(state)
 
     def locate(self, data: npt.NDArray[np.uint8], state: int, record: int) -> int:
         """Go through all bytes up to there."""
-        return int(kernels.ranges.find_start(data, state, record, *self._rules))
+        return int(kernels.ranges.find_start(data, state, record, *self.rules))
 
 
 class FrameIndex(ScannedIndex):
