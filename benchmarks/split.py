@@ -163,7 +163,7 @@ def main() -> None:
     text = "\n".join(
         [
             f"Each row came to one of {WORKERS} workers. {machine()}.\n",
-            "| Data | batches per worker | each waits for its shard | all compute for it | all read | share |",
+            "| Data | batches per worker | each waits for it | all compute for it | all read | share |",
             "|---|---|---|---|---|---|",
             *tables,
         ]
