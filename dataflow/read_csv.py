@@ -11,7 +11,7 @@ from dataflow.csv.infer import added, look_at
 from dataflow.csv.missing import Missing
 from dataflow.csv.schema import CsvSchema, column_rule, decide
 from dataflow.dataset import Dataset
-from dataflow.errors import InvalidArgumentError, did_you_mean
+from dataflow.errors import InvalidArgumentError, SpecError, did_you_mean
 from dataflow.options import usable_cores
 from dataflow.runtime.iterate import BlockIterator, DatasetIterator
 from dataflow.runtime.operator import State
@@ -84,9 +84,9 @@ def read_csv(
             number is logged at the end.
         bad_rows_limit: Raise if more rows than this are bad.
         quarantine: A local file for bad rows, one JSON object on each line: file, line, column, value,
-            reason, and text of the record. It has each row once, also when a run is killed and resumed,
-            or goes over the data several times; a run over other data replaces it. So datasets that are
-            read at the same time need files of their own.
+            reason, and text of the record, with ``base64`` of its bytes where they are no text. It has
+            each row once, also when a run is killed and resumed, or goes over the data several times; a
+            run over other data replaces it. So datasets read at the same time need files of their own.
         max_record_bytes: A longer record is a bad row: so much may have to be kept in memory.
 
     Raises:
@@ -226,6 +226,11 @@ def csv_row_counts(iterator: DatasetIterator | BlockIterator | State) -> CsvRowC
     >>> csv_row_counts(iterator)
     CsvRowCounts(rows=1, bad_rows=1)
     """
+    if not isinstance(iterator, dict | DatasetIterator | BlockIterator):
+        raise SpecError(
+            f"csv_row_counts takes an iterator or a saved state, not a {type(iterator).__name__}",
+            hint="iterator = iter(dataset); read it; csv_row_counts(iterator)",
+        )
     if isinstance(iterator, dict):
         positions = list(_positions_in(iterator))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import logging
@@ -246,7 +247,7 @@ class CsvTableOperator(Operator):
                 "column": row.column,
                 "value": row.value,
                 "reason": row.reason,
-                "text": row.raw.decode("utf-8", "surrogateescape"),
+                **_as_text(row.raw),
             }
             for row in bad
         ]
@@ -290,6 +291,15 @@ class CsvTableOperator(Operator):
         ``anchor`` is where to decode from, ``rejected`` the bytes of the quarantine.
         """
         return self.position
+
+
+def _as_text(raw: bytes) -> dict[str, str]:
+    """Return the record as JSON can hold it: as text, and exactly too, where it is none."""
+    try:
+        return {"text": raw.decode()}
+    except UnicodeDecodeError:
+        exact = base64.b64encode(raw).decode()
+        return {"text": raw.decode("utf-8", "backslashreplace"), "base64": exact}
 
 
 EXAMPLES = ()

@@ -8,6 +8,7 @@ for every block size, and after a resume from a random position.
 from __future__ import annotations
 
 import argparse
+import base64
 import dataclasses
 import json
 import logging
@@ -197,7 +198,12 @@ def found(
     counts = csv_row_counts(iterator)
     lines = [json.loads(line) for line in quarantine.read_text().splitlines()]
     assert counts == (len(rows), len(lines)), f"{counts}, and there are {len(rows)} and {len(lines)}"
-    return rows, [(line["line"], line["text"].encode("utf-8", "surrogateescape")) for line in lines]
+    return rows, [(line["line"], raw_of(line)) for line in lines]
+
+
+def raw_of(line):
+    """Return the bytes of a record in the quarantine."""
+    return base64.b64decode(line["base64"]) if "base64" in line else line["text"].encode()
 
 
 def _plain(value: Any) -> Any:
