@@ -992,7 +992,8 @@ class Dataset(ObjectValue):
             path: Directory; local or a URL.
             rows_per_file: Rows of each file but the last (of each but the last ones, with `partition`).
             partition: Columns that become directories, as ``year=2024/month=1``, instead of columns. Rows are
-                collected up to ``Options.memory_bytes`` and then written, one file for each partition.
+                collected for a minute, or up to ``Options.memory_bytes``, and then written, one file for
+                each partition.
             compression: 'zstd', 'snappy', 'gzip', 'lz4', 'brotli' or None.
             overwrite: Replace what an earlier complete call, or another pipeline, has written there.
             progress: Show a progress bar.

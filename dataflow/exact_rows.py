@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import itertools
+import time
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
@@ -72,15 +73,17 @@ class Rows:
             self._batches.extend(record_batches(block, self.schema, self._order))
         return True
 
-    def take(self, rows: int, budget: int, row_bytes: int = 0) -> pa.Table:
+    def take(self, rows: int, budget: int, row_bytes: int = 0, seconds: float = float("inf")) -> pa.Table:
         """Return the next rows: so many at most, and no more bytes than the budget, but at least one.
 
         Args:
             rows: How many.
             budget: Bytes.
             row_bytes: What a row costs beside its values.
+            seconds: How long to collect, at least one row.
         """
         taken: list[pa.RecordBatch] = []
+        began = time.monotonic()
         while rows and budget > 0 and self.more():
             batch = self._batches.popleft()
             ends = np.arange(1, batch.num_rows + 1) * row_bytes
@@ -94,6 +97,8 @@ class Rows:
             taken.append(batch.slice(0, count))
             self._passed += count
             rows, budget = rows - count, budget - int(ends[count - 1])
+            if time.monotonic() - began > seconds:
+                break
         return pa.Table.from_batches(taken, self.schema)
 
 

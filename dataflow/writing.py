@@ -37,6 +37,8 @@ from dataflow.storage.part_files import (
 
 _ROW_BYTES = 16
 """What a row costs beside its values, when rows are collected by partition."""
+STEP_SECONDS = 60.0
+"""Rows are collected by partition for so long at most: what an interruption loses."""
 _COMMIT_SHARE = 20
 """The manifest is written anew when writing it takes less than 1 / 20 of the time."""
 _ALL = 1 << 62
@@ -199,7 +201,7 @@ class Write:
 
     def _write_partitions(self) -> None:
         """Write the next rows by partition, one file after the other."""
-        table = self._rows.take(_ALL, self._step_bytes, _ROW_BYTES)
+        table = self._rows.take(_ALL, self._step_bytes, _ROW_BYTES, STEP_SECONDS)
         size = self._layout.rows_per_file
         for values, rows in split_by(table, self._layout.partition):
             for start in range(0, rows.num_rows, size):

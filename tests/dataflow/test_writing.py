@@ -26,6 +26,7 @@ from dataflow import (
     SpecError,
     TensorSpec,
     read_manifest,
+    writing,
 )
 from dataflow.storage import files
 
@@ -456,3 +457,12 @@ def test_an_incomplete_manifest_is_not_read_silently(tmp_path):
     assert listed(tmp_path) == [("part-00000.parquet", 3)]
     with pytest.raises(FailedPreconditionError, match=r"lists 3 rows, and there are more to be written"):
         ParquetDataset(manifest_file(tmp_path))
+
+
+def test_partitions_of_a_slow_pipeline_are_written_now_and_then(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "STEP_SECONDS", 0.0)
+    rows = Dataset.from_tensor_slices({"k": np.arange(40) % 2, "v": np.arange(40)})
+    rows = rows.with_options(Options(block_bytes=160))
+    result = rows.write_parquet(str(tmp_path / "out"), partition="k")
+    assert (result.rows, result.files) == (40, 8)
+    assert sorted(int(row["v"]) for row in ParquetDataset(str(tmp_path / "out"))) == list(range(40))
