@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 from typing import cast
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from dataflow.csv.records import Bytes
 from dataflow.errors import InvalidArgumentError
 from dataflow.storage.files import ByteStream
+from dataflow.storage.range_stream import RangeStream
 
 _ERRORS = "dataflow.csv"
 _MARKS = {
@@ -42,6 +44,7 @@ class TextStream:
         codec: Name of the encoding; None is UTF-8.
         offset: Where to begin, in bytes of UTF-8.
         anchor: A place before `offset`, from `anchor_before`; without one the file is decoded up to there.
+        stop: Where the file is to end, in its own bytes.
 
     Attributes:
         ended: Whether the end was met.
@@ -54,6 +57,7 @@ class TextStream:
         codec: str | None,
         offset: int = 0,
         anchor: tuple[int, int] = (0, 0),
+        stop: int | None = None,
     ) -> None:
         self._anchors = [anchor]
         self.ended = False
@@ -62,14 +66,14 @@ class TextStream:
         self._decoder: codecs.IncrementalDecoder | None = None
         self._rest = b""
         if codec is None:
-            self._stream = ByteStream(path, compression, offset)
+            self._stream = RangeStream(path, compression, offset, stop)
             if offset == 0:
                 self._skip_mark(path)
             return
         source, target = anchor
         codec, mark = self._without_mark(path, compression, codec)
         self._source = max(source, mark)
-        self._stream = ByteStream(path, compression, self._source)
+        self._stream = RangeStream(path, compression, self._source, stop)
         self._decoder = codecs.getincrementaldecoder(codec)(_ERRORS)
         self._target = target
         while target < offset and not self.ended:
@@ -127,6 +131,11 @@ class TextStream:
         self.ended = self._stream.ended and not self._rest
         return data
 
+    @property
+    def cut(self) -> bool:
+        """Whether it ends before the file does."""
+        return self._stream.cut
+
     def anchor_before(self, offset: int) -> tuple[int, int]:
         """Return the last place before `offset` to decode from: in bytes of the file, and of UTF-8."""
         while len(self._anchors) > 1 and self._anchors[1][1] <= offset:
@@ -136,3 +145,28 @@ class TextStream:
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
+
+
+@functools.cache
+def one_byte_each(codec: str) -> bool:
+    """Tell whether each byte is a character in an encoding, the same as in ASCII if it is one there."""
+    ascii_bytes = bytes(range(128))
+    if ascii_bytes.decode(codec, "replace") != ascii_bytes.decode("ascii"):
+        return False
+    others = [bytes([byte, behind]) for byte in range(128, 256) for behind in (65, byte)]
+    texts = [pair.decode(codec, "replace") for pair in others]
+    return all(len(text) == 2 and not text[0].isascii() for text in texts)
+
+
+def encoded_size(path: str, stop: int, codec: str | None) -> int:
+    """Return how many bytes of UTF-8 the first `stop` bytes of a plain file are."""
+    if codec is None:
+        return stop
+    stream = TextStream(path, None, codec, stop=stop)
+    try:
+        size = 0
+        while not stream.ended:
+            size += len(stream.read_after(np.empty(0, np.uint8), 1 << 16))
+        return size
+    finally:
+        stream.close()

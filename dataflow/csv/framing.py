@@ -56,6 +56,7 @@ class RecordReader:
         offset: Of the first record to read, in bytes of UTF-8.
         line: Lines before it.
         anchor: As in `TextStream`.
+        stop: Where the last record ends, in bytes of the file; None is its end.
 
     Attributes:
         width: Fields that a record must have; -1 for any number.
@@ -64,12 +65,18 @@ class RecordReader:
     """
 
     def __init__(
-        self, path: str, dialect: Dialect, offset: int = 0, line: int = 0, anchor: tuple[int, int] = (0, 0)
+        self,
+        path: str,
+        dialect: Dialect,
+        offset: int = 0,
+        line: int = 0,
+        anchor: tuple[int, int] = (0, 0),
+        stop: int | None = None,
     ) -> None:
         self.path = path
         self.dialect = dialect
         self.stream = TextStream(
-            path, compression_of(path, dialect.compression), dialect.codec, offset, anchor
+            path, compression_of(path, dialect.compression), dialect.codec, offset, anchor, stop
         )
         self.offset = self.stream.position
         self.line = line
@@ -174,6 +181,13 @@ class RecordReader:
                 f"{self.path} has a header that is not {self.dialect.encoding}",
                 hint="give the encoding of the files: encoding='latin-1', say",
             ) from error
+
+    def ends_amid(self, frame: Frame) -> bool:
+        """Tell whether `stop` was inside of a quoted field of the frame just read."""
+        if not (self.stream.cut and self.stream.ended):
+            return False
+        open_ones = frame.records[frame.records[:, KIND] == kernels.csv_table.OPEN, START]
+        return bool((open_ones + self.dialect.max_record_bytes >= self._stop).any())
 
     def close(self) -> None:
         """Close the file."""

@@ -57,8 +57,8 @@ def _whole(starts: Sequence[int], borders: Sequence[int]) -> list[Place]:
     count, parts = len(starts) - 1, len(borders) - 1
     if count < parts:
         raise InvalidArgumentError(
-            f"{count} compressed files cannot be divided among {parts} shards: reading begins at their first "
-            "bytes only",
+            f"{count} files that are compressed, or that can only be read from their first byte on, "
+            f"cannot be divided among {parts} shards",
             hint=f"use at most {count} shards, write more files, or leave them uncompressed",
         )
     found = [0]

@@ -14,10 +14,11 @@ from dataflow.errors import DataflowError, InvalidArgumentError, TraceError, did
 from dataflow.expr.tensor import Tensor
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
-from dataflow.sources.ranges import ByteRange, RangedFiles, RangeStream, bad_cut, origin_at, range_of
+from dataflow.sources.ranges import ByteRange, RangedFiles, bad_cut, origin_at, range_of
 from dataflow.spec import Structure, TensorSpec
 from dataflow.storage import files
 from dataflow.storage.files import ByteStream, as_paths, check_compression, compression_of
+from dataflow.storage.range_stream import RangeStream
 from dataflow.storage.record_index import (
     RecordIndex,
     TextRules,

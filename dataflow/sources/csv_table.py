@@ -13,6 +13,7 @@ import numpy as np
 
 from dataflow.block import Block, Origin
 from dataflow.csv.dialect import Dialect
+from dataflow.csv.encodings import encoded_size, one_byte_each
 from dataflow.csv.framing import LINE, START, Frame, RecordReader
 from dataflow.csv.header import positions_in
 from dataflow.csv.missing import Missing
@@ -21,8 +22,10 @@ from dataflow.csv.table import BadRow, ParsedFrame, TableParser, hint_for
 from dataflow.errors import DataflowError, InvalidArgumentError, Location
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
+from dataflow.sources.ranges import ByteRange, DividedFiles, bad_cut, origin_at, range_of
 from dataflow.spec import Structure, TensorSpec
 from dataflow.storage import files
+from dataflow.storage.record_index import TextRules, text_lines, text_start
 from dataflow.storage.rejected import RejectedFile
 
 _log = logging.getLogger("dataflow")
@@ -31,7 +34,7 @@ _FEW = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class CsvTable(Node):
+class CsvTable(DividedFiles):
     """Dicts of the columns, files in order.
 
     `names` are those of all columns, for files without a header; of files with one all columns must be
@@ -49,6 +52,7 @@ class CsvTable(Node):
     on_bad_rows: str = "error"
     bad_rows_limit: int | None = dataclasses.field(default=None, metadata={"physical": True})
     quarantine: str | None = dataclasses.field(default=None, metadata={"physical": True})
+    ranges: tuple[ByteRange, ...] | None = None
 
     def check(self) -> None:
         """Refuse what cannot be."""
@@ -76,6 +80,21 @@ class CsvTable(Node):
             for name, kind in zip(self.columns, self.kinds, strict=True)
         ]
 
+    def divisible(self, path: str) -> bool:
+        """Not if a place in the text tells nothing of the quotes, escapes and characters before it."""
+        dialect = self.dialect
+        return (
+            files.compression_of(path, dialect.compression) is None
+            and (dialect.codec is None or one_byte_each(dialect.codec))
+            and dialect.quote in (None, '"')
+            and dialect.escape is None
+        )
+
+    def record_start(self, path: str, byte: int) -> int:
+        """Behind a line end that is not quoted."""
+        dialect = self.dialect
+        return text_start(path, byte, TextRules(ord(dialect.delimiter), dialect.quote is not None, True))
+
     def infer_spec(self) -> Structure:
         """The columns."""
         return {rule.name: TensorSpec((), rule.dtype) for rule in self.rules}
@@ -95,13 +114,13 @@ class CsvTableOperator(Operator):
 
     def start(self, own: State | None) -> None:
         """Begin with the first file, or seek to the saved row."""
-        fresh = {"file": 0, "offset": 0, "line": 0, "anchor": [0, 0], "rows": 0, "bad": 0, "rejected": 0}
+        fresh = {**self._beginning(0), "rows": 0, "bad": 0, "rejected": 0}
         self.position = fresh if own is None else dict(own)
         self.rules = self.node.rules
         self.order = sorted(range(len(self.rules)), key=lambda i: self.rules[i].name)
         self.parsers: dict[tuple[int, ...], TableParser] = {}
         self.ready: deque[tuple[Block | DataflowError, State]] = deque()
-        self.first_bad: list[str] = []
+        self.first_bad: list[tuple[str, int, BadRow]] = []
         self.ended = False
 
     def produce(self) -> Block | None:
@@ -115,6 +134,8 @@ class CsvTableOperator(Operator):
                     self._open()
                 assert self.reader is not None
                 frame = self.reader.read(self.context.options.block_bytes or 1)
+                if frame is not None and self.reader.ends_amid(frame):
+                    raise self._bad_cut()
             except (OSError, DataflowError):
                 self._next_file()
                 raise
@@ -137,20 +158,25 @@ class CsvTableOperator(Operator):
 
     def _open(self) -> None:
         node, at = self.node, self.position
-        path = node.paths[at["file"]]
+        path, (start, stop) = self.path, range_of(node.ranges, at["file"])
         fields: list[str] | None = None if node.names is None else list(node.names)
         reader: RecordReader | None = None
+        place = at["offset"], at["line"], tuple(at["anchor"])
         if node.dialect.header is True:
             reader = RecordReader(path, node.dialect)
             self.reader = reader
             fields = reader.header() or list(node.columns)
-            if at["offset"]:
+            if at["offset"] or stop is not None:
+                begins = at["offset"] == start < reader.offset
+                if begins and encoded_size(path, start, node.dialect.codec) < reader.offset:
+                    # `start` may be amid blank lines and comments before the header
+                    place = reader.offset, reader.line - _lines_before(path, start), (0, 0)
                 reader.close()
                 reader = None
         assert fields is not None
         where = positions_in(path, fields, node.columns, strict=not node.chosen)
         if reader is None:
-            reader = RecordReader(path, node.dialect, at["offset"], at["line"], tuple(at["anchor"]))
+            reader = RecordReader(path, node.dialect, *place, stop)
         self.reader, reader.width = reader, len(fields)
         if where not in self.parsers:
             self.parsers[where] = TableParser(self.rules, where, Missing(node.na_values))
@@ -167,7 +193,8 @@ class CsvTableOperator(Operator):
         if self.node.bad_rows_limit is not None:
             allowed = max(0, min(allowed, self.node.bad_rows_limit - self.position["bad"]))
         if len(self.first_bad) < _FEW:
-            self.first_bad += [self._said(row) for row in parsed.bad[: _FEW - len(self.first_bad)]]
+            few = parsed.bad[: _FEW - len(self.first_bad)]
+            self.first_bad += [(self.path, self._part_start, row) for row in few]
         if self.node.quarantine is not None:
             after["rejected"] = self._write(parsed.bad[:allowed])
         rows = 0
@@ -204,25 +231,30 @@ class CsvTableOperator(Operator):
         lines = frame.records[:, LINE]
         if parsed.bad or int(lines[-1] - lines[0]) != len(lines) - 1 or (np.diff(lines) != 1).any():
             return None
-        return Origin(self.path, int(lines[0]) + 1)
+        return origin_at(self.path, int(lines[0]) + 1, self._part_start, _lines_before)
 
     @property
     def path(self) -> str:
         """The file that is read."""
         return self.node.paths[self.position["file"]]
 
-    def _said(self, row: BadRow) -> str:
-        column = f", column {row.column}" if row.column is not None else ""
-        return f"{self.path}, line {row.line + 1}{column}: {row.reason}"
+    @property
+    def _part_start(self) -> int:
+        """Where the part of the file that is read begins; lines are counted from there."""
+        return range_of(self.node.ranges, self.position["file"])[0]
+
+    def _line(self, row: BadRow) -> int:
+        """Return the number of a row's line in the whole file."""
+        return _lines_before(self.path, self._part_start) + row.line + 1
 
     def _error(self, row: BadRow) -> DataflowError:
         """Return the error for a row that is not set aside."""
         if self.node.on_bad_rows != "error":
             limit = self.node.bad_rows_limit or 0
-            first = "\n    ".join(["", *self.first_bad])
+            first = "\n    ".join(["", *(_said(*bad) for bad in self.first_bad)])
             return InvalidArgumentError(
                 f"{limit + 1} rows are bad, and bad_rows_limit is {limit}; the first of this run:{first}",
-                location=Location(self.path, row.line + 1),
+                location=Location(self.path, self._line(row)),
                 hint="mend the files or the schema, or raise bad_rows_limit",
             )
         rule = next((rule for rule in self.rules if rule.name == row.column), None)
@@ -230,7 +262,7 @@ class CsvTableOperator(Operator):
         hint = "leave such rows out with on_bad_rows='skip', or keep them with 'quarantine'"
         return InvalidArgumentError(
             row.reason,
-            location=Location(self.path, row.line + 1, "line", row.column, value),
+            location=Location(self.path, self._line(row), "line", row.column, value),
             hint=hint if rule is None else hint_for(rule, row.reason),
         )
 
@@ -243,7 +275,7 @@ class CsvTableOperator(Operator):
         lines = [
             {
                 "file": self.path,
-                "line": row.line + 1,
+                "line": self._line(row),
                 "column": row.column,
                 "value": row.value,
                 "reason": row.reason,
@@ -253,10 +285,20 @@ class CsvTableOperator(Operator):
         ]
         return self.rejected.put(position, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
+    def _bad_cut(self) -> DataflowError:
+        stop = range_of(self.node.ranges, self.position["file"])[1]
+        assert stop is not None
+        hint = "shard by files, or leave out contiguous=True; set quote=None if no fields are quoted"
+        return bad_cut(self.path, stop, "quoted field", hint)
+
+    def _beginning(self, file: int) -> State:
+        """Return the position at the first byte that is read of a file."""
+        start = range_of(self.node.ranges, file)[0]
+        return {"file": file, "offset": start, "line": 0, "anchor": [start, start]}
+
     def _next_file(self) -> None:
         self._close_reader()
-        rest = {"file": self.position["file"] + 1, "offset": 0, "line": 0, "anchor": [0, 0]}
-        self.position = {**self.position, **rest}
+        self.position = {**self.position, **self._beginning(self.position["file"] + 1)}
 
     def _end(self) -> None:
         if self.ended:
@@ -302,6 +344,15 @@ def _as_text(raw: bytes) -> dict[str, str]:
         return {"text": raw.decode("utf-8", "backslashreplace"), "base64": exact}
 
 
+def _lines_before(path: str, byte: int) -> int:
+    return text_lines(path, byte, TextRules(returns=True)) if byte else 0
+
+
+def _said(path: str, start: int, row: BadRow) -> str:
+    column = f", column {row.column}" if row.column is not None else ""
+    return f"{path}, line {_lines_before(path, start) + row.line + 1}{column}: {row.reason}"
+
+
 EXAMPLES = ()
 
 
@@ -323,4 +374,5 @@ def file_examples(directory: str) -> list[Node]:
         dataclasses.replace(table, on_bad_rows="skip", fill_nulls=(("id", 0),)),
         dataclasses.replace(table, kinds=("float64",) * 2, on_bad_rows="quarantine", quarantine=bad),
         CsvTable((wide,), ("q", "p"), ("string", "string"), latin, names=("p", "q")),
+        dataclasses.replace(table, paths=(paths[0], paths[1]), ranges=((24, None), (0, 12))),
     ]

@@ -8,15 +8,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
 from dataflow.block import Origin
-from dataflow.errors import DataLossError, InvalidArgumentError, Location
+from dataflow.errors import InvalidArgumentError, Location
 from dataflow.expr.tensor import Tensor
 from dataflow.plan.node import Node
 from dataflow.plan.parts import Extent, Place
-from dataflow.storage.files import ByteStream, as_paths, compression_of
+from dataflow.storage.files import as_paths, compression_of
 from dataflow.storage.record_index import ENDLESS, RecordIndex, file_size
 
 ByteRange: TypeAlias = tuple[int, int | None]
@@ -24,14 +21,13 @@ ByteRange: TypeAlias = tuple[int, int | None]
 WHOLE: ByteRange = (0, None)
 
 
-class RangedFiles(Node):
+class DividedFiles(Node):
     """A source of the records of files, or, with `ranges`, of a part of each of them.
 
     A subclass is a dataclass with the fields below, and says where records begin.
     """
 
     paths: tuple[str, ...] | Tensor
-    compression_type: str | None
     ranges: tuple[ByteRange, ...] | None
 
     @abstractmethod
@@ -39,12 +35,8 @@ class RangedFiles(Node):
         """Return where the first record begins at a byte of a plain file or behind it, or its size."""
 
     @abstractmethod
-    def index_of(self, path: str, span: ByteRange) -> RecordIndex:
-        """Return what knows the places of the records of a part of a plain file."""
-
     def divisible(self, path: str) -> bool:
         """Tell whether reading may begin amid the file."""
-        return compression_of(path, self.compression_type) is None
 
     @functools.cached_property
     def _parts(self) -> list[tuple[str, ByteRange]]:
@@ -56,7 +48,7 @@ class RangedFiles(Node):
         return dataclasses.replace(self, **changes)
 
     def extents(self) -> Sequence[Extent] | None:
-        """The files; those that are compressed cannot be divided."""
+        """The files."""
         if isinstance(self.paths, Tensor):
             return None
         return self._extents
@@ -83,6 +75,20 @@ class RangedFiles(Node):
 
     def _border(self, path: str, low: int, byte: int, end: int) -> int:
         return min(self.record_start(path, low + byte), end) if byte else low
+
+
+class RangedFiles(DividedFiles):
+    """Divided files of which records can be counted; those that are compressed are read as a whole."""
+
+    compression_type: str | None
+
+    @abstractmethod
+    def index_of(self, path: str, span: ByteRange) -> RecordIndex:
+        """Return what knows the places of the records of a part of a plain file."""
+
+    def divisible(self, path: str) -> bool:
+        """Tell whether reading may begin amid the file."""
+        return compression_of(path, self.compression_type) is None
 
     @property
     def _countable(self) -> bool:
@@ -151,36 +157,6 @@ def origin_at(
 ) -> Origin:
     """Return the origin of records that are numbered from the start of a part of a file."""
     return RangeOrigin(path, first, kind, start=start, before=before) if start else Origin(path, first, kind)
-
-
-class RangeStream(ByteStream):
-    """Reads the bytes of a file from an offset on, as if it ended at `stop`.
-
-    Attributes:
-        cut: Whether it ends before the file does.
-    """
-
-    def __init__(self, path: str, compression: str | None, offset: int, stop: int | None) -> None:
-        self.cut = stop is not None
-        self._left = 1 << 62 if stop is None else max(stop - offset, 0)
-        super().__init__(path, compression, offset)
-        self.ended = self.ended or not self._left
-
-    def read_after(self, head: bytes, size: int) -> npt.NDArray[np.uint8]:
-        """As `ByteStream.read_after`.
-
-        Raises:
-            DataLossError: The file ends before `stop`.
-        """
-        data = super().read_after(head, min(size, self._left))
-        self._left -= len(data) - len(head)
-        if self.cut and self.ended and self._left:
-            raise DataLossError(
-                f"{self._path} has become shorter since the dataset was built",
-                hint="build the dataset anew when its files have changed",
-            )
-        self.ended = self.ended or not self._left
-        return data
 
 
 def bad_cut(path: str, byte: int, what: str, hint: str) -> InvalidArgumentError:

@@ -12,9 +12,10 @@ from dataflow.block import Block, Origin
 from dataflow.errors import DataflowError, Location
 from dataflow.expr.tensor import Tensor
 from dataflow.runtime.operator import Operator, State
-from dataflow.sources.ranges import ByteRange, RangedFiles, RangeStream, origin_at, range_of
+from dataflow.sources.ranges import ByteRange, RangedFiles, origin_at, range_of
 from dataflow.spec import BINARY, Structure, TensorSpec
 from dataflow.storage.files import as_paths, check_compression, compression_of
+from dataflow.storage.range_stream import RangeStream
 
 
 @dataclasses.dataclass(frozen=True)

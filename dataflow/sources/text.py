@@ -17,10 +17,11 @@ from dataflow.errors import DataLossError
 from dataflow.expr.tensor import Tensor
 from dataflow.plan.node import Node
 from dataflow.runtime.operator import Operator, State
-from dataflow.sources.ranges import ByteRange, RangedFiles, RangeStream, origin_at, range_of
+from dataflow.sources.ranges import ByteRange, RangedFiles, origin_at, range_of
 from dataflow.spec import STRING, Structure, TensorSpec
 from dataflow.storage import files
 from dataflow.storage.files import as_paths, check_compression, compression_of
+from dataflow.storage.range_stream import RangeStream
 from dataflow.storage.record_index import RecordIndex, TextRules, text_index, text_lines, text_start
 from dataflow.strings import Lines, Strings, text_array
 
