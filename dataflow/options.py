@@ -36,7 +36,8 @@ class Options:
         threads: Threads that may work for the pipeline, beside the one that consumes. Default: the
             number of usable cores; 0 runs all in the consuming thread.
         memory_bytes: How many bytes a stage that must hold elements back may use before it puts them
-            into temporary files, as ``shuffle("global")`` does. Default 256 MiB.
+            into temporary files, as ``shuffle("global")`` does; a queue of `prefetch` holds an eighth of it.
+            The buffer of a shuffle with a number of elements holds them all. Default 256 MiB.
         python_workers: Where `Dataset.map` runs parallel calls of functions that are called per element:
             "threads" (the default) lets waits overlap, as for files and servers; "processes" lets
             computations overlap, and needs functions that are defined at the top level of a module.
