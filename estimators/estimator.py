@@ -53,7 +53,7 @@ class Estimator:
     >>> from estimators.optimizers import Ftrl
     >>> def model_fn(features, labels, mode):
     ...     weight = Variable("weight", (1, 1))
-    ...     predictions = {"y": np.matmul(features["x"], weight.tensor)}
+    ...     predictions = {"y": np.matmul(features["x"], weight)}
     ...     if mode == ModeKeys.PREDICT:
     ...         return EstimatorSpec(mode, predictions)
     ...     loss = np.mean((predictions["y"] - labels) ** 2)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dataflow.errors import InvalidArgumentError
 from dataflow.expr.tensor import Tensor
-from estimators.graph.primitives import size_of
+from estimators.graph.primitives.shapes import size_of
 
 
 class Reduction(enum.StrEnum):

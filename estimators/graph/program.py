@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import estimators.graph.rules  # noqa: F401  (registers the gradients)
+import estimators.graph.primitives
+import estimators.graph.rules  # noqa: F401
 from dataflow.errors import DataflowError, InvalidArgumentError, SpecError
 from dataflow.expr.function import postorder
 from dataflow.expr.primitives.arithmetic import ELEMENTWISE
 from dataflow.expr.tensor import CONSTANT, Call, Tensor
 from dataflow.strings import Strings
-from estimators.graph.primitives import ftrl
+from estimators.graph.primitives.updates import ftrl
 from estimators.graph.variable import Array, Variable, variables_of
 
 _MAKES_NEW_ARRAYS = {*map(id, ELEMENTWISE.values()), id(ftrl)}
@@ -72,7 +73,7 @@ class Program:
 
     >>> from estimators.graph.variable import Variable
     >>> count = Variable("count", ())
-    >>> program = Program([], {"before": count.tensor}, [Update(count, count.tensor + 1.0)])
+    >>> program = Program([], {"before": count}, [Update(count, count + 1.0)])
     >>> values = initial_values([count], seed=0)
     >>> float(program.run([], values)["before"]), float(values["count"])
     (0.0, 1.0)
@@ -87,14 +88,15 @@ class Program:
             *(u.rows for u in updates if u.rows is not None),
         ]
         updated = [update.variable for update in updates]
-        self.variables = variables_of([*ends, *(variable.tensor for variable in updated)])
-        twice = {v.name for v in updated if updated.count(v) > 1}
+        self.variables = variables_of([*ends, *(variable for variable in updated)])
+        names = [variable.name for variable in updated]
+        twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise InvalidArgumentError(f"variables are updated twice in one step: {sorted(twice)}")
         self._names = [variable.name for variable in self.variables]
         self._start: list[Any] = []
         """The values before a run: places of columns, of variables, constants, and places of results."""
-        self._steps, places = self._schedule([*inputs, *(v.tensor for v in self.variables)], ends)
+        self._steps, places = self._schedule([*inputs, *(v for v in self.variables)], ends)
         changes = bool(updates)
         self._fetches = [
             (name, places.pop(0), changes and not _new_array(tensor)) for name, tensor in fetches.items()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -41,9 +39,8 @@ def _no_value(*_: Any, **__: Any) -> Any:
 VARIABLE = Primitive("variable", lambda variable: variable.spec, _no_value, list)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Variable:
-    """A named array.
+class Variable(Tensor):
+    """A named array that training changes: in a graph, a leaf.
 
     Args:
         name: Its name in checkpoints, unique in a model.
@@ -51,27 +48,35 @@ class Variable:
         dtype: NumPy dtype.
         initializer: Makes the first value.
         trainable: Whether optimizers change it.
+        regularizer: Makes, of the variable, what `losses.get_regularization_loss` adds up.
     """
 
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any] = dataclasses.field(default_factory=lambda: np.dtype(np.float32))
-    initializer: Initializer = zeros
-    trainable: bool = True
-    line: str = dataclasses.field(default_factory=user_line)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dtype", as_dtype(self.dtype))
+    def __init__(
+        self,
+        name: str,
+        shape: Sequence[int],
+        dtype: npt.DTypeLike = np.float32,
+        initializer: Initializer = zeros,
+        trainable: bool = True,
+        regularizer: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        super().__init__(
+            Call(VARIABLE, (), {"variable": self}, user_line()), TensorSpec(tuple(shape), as_dtype(dtype))
+        )
+        self.name = name
+        self.initializer = initializer
+        self.trainable = trainable
+        self.regularizer = regularizer
 
     @property
-    def spec(self) -> TensorSpec:
-        """Shape and dtype."""
-        return TensorSpec(self.shape, self.dtype)
+    def line(self) -> str:
+        """Where it was made."""
+        return self.call.line
 
-    @functools.cached_property
-    def tensor(self) -> Tensor:
-        """The leaf that stands for the value."""
-        return Tensor(Call(VARIABLE, (), {"variable": self}, self.line), self.spec)
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape, with all sizes known."""
+        return tuple(int(size) for size in self.shape)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         return f"Variable({self.name!r}, shape={self.shape}, dtype={dtype_name(self.dtype)})"

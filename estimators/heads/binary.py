@@ -11,7 +11,13 @@ from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.primitives.lookup import vocabulary_lookup
 from dataflow.expr.tensor import Tensor, as_tensor
 from dataflow.spec import is_text
-from estimators.graph.primitives import check_range, choose, repeat_rows, sigmoid, sigmoid_cross_entropy
+from estimators.graph.primitives.classification import (
+    check_range,
+    choose,
+    repeat_rows,
+    sigmoid,
+    sigmoid_cross_entropy,
+)
 from estimators.heads.base import Head, WeightColumn, check_last_dimension
 from estimators.metrics import Metric, accuracy, auc, mean, precision, recall
 from estimators.metrics.base import ratio

@@ -18,7 +18,7 @@ from estimators.feature_column.base import (
     Features,
     sorted_columns,
 )
-from estimators.graph.primitives import gather_sum
+from estimators.graph.primitives.tables import gather_sum
 from estimators.graph.variable import Variable
 from estimators.heads import BinaryClassHead, Head, RegressionHead
 from estimators.heads.base import WeightColumn
@@ -41,16 +41,16 @@ def linear_logits(features: Features, columns: Sequence[FeatureColumn], units: i
     for column in columns:
         if isinstance(column, CategoricalColumn):
             table = Variable(f"{scope}/{column.name}/weights", (column.num_buckets, units))
-            part: Tensor = gather_sum(table.tensor, column.ids(features))
+            part: Tensor = gather_sum(table, column.ids(features))
         elif isinstance(column, DenseColumn):
             weights = Variable(f"{scope}/{column.name}/weights", (column.width, units))
-            part = np.matmul(column.dense(features), weights.tensor)
+            part = np.matmul(column.dense(features), weights)
         else:
             raise SpecError(f"a linear model cannot use {column!r}")
         total = part if total is None else total + part
     bias = Variable(f"{scope}/bias_weights", (units,))
     assert total is not None
-    result: Tensor = total + bias.tensor
+    result: Tensor = total + bias
     return result
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from dataflow.errors import InvalidArgumentError
 from dataflow.expr.tensor import Tensor
 from estimators.graph.gradients import RowGradient, gradients
-from estimators.graph.primitives import take_rows
+from estimators.graph.primitives.tables import take_rows
 from estimators.graph.program import Update
 from estimators.graph.variable import Initializer, Variable, variables_of
 
@@ -80,7 +80,7 @@ class Optimizer(ABC):
             rows, values = gradient.summed() if isinstance(gradient, RowGradient) else (None, gradient)
 
             def part(whole: Variable, rows: Tensor | None = rows) -> Tensor:
-                return whole.tensor if rows is None else take_rows(whole.tensor, rows)
+                return whole if rows is None else take_rows(whole, rows)
 
             new, new_slots = self.step(part(variable), values, {n: part(s) for n, s in slots.items()})
             updates.append(Update(variable, new, rows))

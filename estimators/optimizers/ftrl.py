@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from dataflow.errors import InvalidArgumentError
 from dataflow.expr.tensor import Tensor
-from estimators.graph.primitives import ftrl
+from estimators.graph.primitives.updates import ftrl
 from estimators.graph.variable import Initializer, constant, zeros
 from estimators.optimizers.base import Optimizer, check_range
 

@@ -11,7 +11,7 @@ from dataflow.expr.tensor import parameter
 from dataflow.spec import TensorSpec
 from estimators import Estimator, RunConfig, feature_column
 from estimators.checkpoint import load
-from estimators.graph.primitives import gather_sum
+from estimators.graph.primitives.tables import gather_sum
 from estimators.graph.program import Program
 from estimators.graph.variable import Variable, constant
 from estimators.heads import RegressionHead
@@ -41,7 +41,7 @@ def test_optimizer_is_called_as_it_is_registered(optimizer):
 
 def test_optimizer_makes_a_loss_smaller(optimizer):
     weight = Variable("w", (2,))
-    loss = ((weight.tensor - np.float32([1.0, -2.0])) ** 2).sum()
+    loss = ((weight - np.float32([1.0, -2.0])) ** 2).sum()
     program = Program([], {"loss": loss}, optimizer.minimize(loss).updates)
     values = first_values(program)
     losses = [float(program.run([], values)["loss"]) for _ in range(30)]
@@ -49,7 +49,7 @@ def test_optimizer_makes_a_loss_smaller(optimizer):
 
 
 def test_optimizer_names_slots_and_settings_after_itself(optimizer):
-    loss = (Variable("scope/w", (2,)).tensor ** 2).sum()
+    loss = (Variable("scope/w", (2,)) ** 2).sum()
     op = optimizer.minimize(loss)
     slots = [update.variable.name for update in op.updates if update.variable.name != "scope/w"]
     prefix = f"training/{optimizer.name}/"
@@ -61,7 +61,7 @@ def test_optimizer_names_slots_and_settings_after_itself(optimizer):
 def test_optimizer_keeps_shapes_and_dtypes(optimizer):
     for shape, dtype in (((), np.float32), ((0, 3), np.float32), ((2, 3), np.float64)):
         weight = Variable("w", shape, np.dtype(dtype))
-        loss = (weight.tensor**2).sum()
+        loss = (weight**2).sum()
         program = Program([], {}, optimizer.minimize(loss).updates)
         values = first_values(program)
         program.run([], values)
@@ -73,8 +73,8 @@ def test_optimizer_treats_rows_like_whole_variables(optimizer):
     """With a gradient for each row, once: the same as a dense gradient."""
     dense, gradient = Variable("w", (3, 2)), leaf(3, 2)
     sparse, ids = Variable("w", (3, 2)), leaf(3, 1, dtype=np.int64)
-    dense_loss = (dense.tensor * gradient).sum()
-    sparse_loss = (gather_sum(sparse.tensor, ids) * gradient).sum()
+    dense_loss = (dense * gradient).sum()
+    sparse_loss = (gather_sum(sparse, ids) * gradient).sum()
     whole = Program([gradient], {}, optimizer.minimize(dense_loss).updates)
     rows = Program([ids, gradient], {}, optimizer.minimize(sparse_loss).updates)
     a, b = first_values(whole), first_values(rows)
@@ -87,7 +87,7 @@ def test_optimizer_treats_rows_like_whole_variables(optimizer):
 
 def test_optimizer_without_a_gradient_stays_finite(optimizer):
     weight, gradient = Variable("w", (2,), initializer=constant(0.0)), leaf(2)
-    program = Program([gradient], {}, optimizer.minimize((weight.tensor * gradient).sum()).updates)
+    program = Program([gradient], {}, optimizer.minimize((weight * gradient).sum()).updates)
     values = first_values(program)
     for _ in range(3):
         program.run([np.zeros(2, np.float32)], values)

@@ -12,7 +12,7 @@ from tests.estimators.helpers import QUIET, line
 def model_fn(features, labels, mode, config):
     assert isinstance(config, RunConfig)
     weight = Variable("weight", (1,))
-    predictions = {"y": features.pop("x") * weight.tensor}  # features may be changed
+    predictions = {"y": features.pop("x") * weight}  # features may be changed
     if mode == ModeKeys.PREDICT:
         return EstimatorSpec(mode, predictions)
     error = np.abs(predictions["y"] - labels)
@@ -59,7 +59,7 @@ def test_labels_that_the_model_does_not_take_are_refused(tmp_path):
 
 
 def loss():
-    return Variable("loss", ()).tensor
+    return Variable("loss", ())
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def loss():
         (lambda: EstimatorSpec("eval"), "missing loss"),
         (lambda: EstimatorSpec("infer"), "missing predictions"),
         (lambda: EstimatorSpec("test"), "mode must be one of"),
-        (lambda: EstimatorSpec("eval", loss=Variable("v", (2,)).tensor), "loss must be a scalar"),
+        (lambda: EstimatorSpec("eval", loss=Variable("v", (2,))), "loss must be a scalar"),
         (lambda: EstimatorSpec("eval", loss=loss(), eval_metric_ops={"loss": mean(loss())}), r"\['loss'\]"),
         (lambda: EstimatorSpec("eval", loss=loss(), eval_metric_ops={"m": 3}), "'m' must be a Metric"),
         (lambda: EstimatorSpec("infer", {"y": 3.0}), "'y' must be a Tensor"),

@@ -5,7 +5,7 @@ from dataflow import Dataset
 from dataflow.expr.function import evaluate
 from dataflow.expr.tensor import as_tensor
 from estimators import Estimator, EstimatorSpec, ModeKeys, feature_column
-from estimators.graph.primitives import sigmoid_cross_entropy
+from estimators.graph.primitives.classification import sigmoid_cross_entropy
 from estimators.heads import BinaryClassHead, RegressionHead
 from estimators.losses import Reduction, as_reduction, reduce_loss, squared_error
 from estimators.optimizers import TrainOp

@@ -5,7 +5,7 @@ import pytest
 
 from dataflow import Dataset
 from estimators import feature_column
-from estimators.graph.primitives import gather_sum
+from estimators.graph.primitives.tables import gather_sum
 from estimators.graph.program import Program
 from estimators.graph.variable import Variable
 from estimators.inputs import hoist, replaced, symbolic_input
@@ -22,8 +22,8 @@ def build(dataset):
     pet = feature_column.categorical_column_with_vocabulary_list("pet", ["cat", "dog"])
     kg = feature_column.numeric_column("kg", normalizer_fn=lambda x: x / 10)
     table, weight = Variable("table", (2, 1)), Variable("weight", (1, 1))
-    logits = gather_sum(table.tensor, pet.ids(source.features))
-    logits = logits + np.matmul(kg.dense(source.features), weight.tensor)
+    logits = gather_sum(table, pet.ids(source.features))
+    logits = logits + np.matmul(kg.dense(source.features), weight)
     return source, logits
 
 
@@ -55,13 +55,13 @@ def test_a_column_used_twice_is_fed_once():
     source = symbolic_input(pets(), labels=True)
     x = feature_column.numeric_column("kg").dense(source.features)
     one, other = Variable("one", (1, 1)), Variable("other", (1, 1))
-    _, columns = hoist(pets(), source, [np.matmul(x, one.tensor), np.matmul(x, other.tensor)])
+    _, columns = hoist(pets(), source, [np.matmul(x, one), np.matmul(x, other)])
     assert len(columns) == 1
 
 
 def test_a_model_that_uses_no_feature_still_sees_each_batch():
     source = symbolic_input(pets(), labels=True)
-    dataset, columns = hoist(pets(), source, [Variable("bias", ()).tensor])
+    dataset, columns = hoist(pets(), source, [Variable("bias", ())])
     assert len(columns) == 1
     assert len(list(dataset)) == 2
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from dataflow.expr.tensor import Primitive, as_tensor, as_value
+from dataflow.expr.tensor import as_tensor, as_value
 from dataflow.strings import Strings
-from estimators.graph import primitives
+from estimators.graph.primitives import PRIMITIVES
+from estimators.graph.primitives.tables import gather_sum, unique_rows
 from estimators.kernels import sparse, updates
 
 
@@ -73,10 +74,9 @@ def test_ftrl(kernel, settings, size):
 
 def test_an_id_beyond_the_table_is_refused():
     with pytest.raises(ValueError, match="id 4 is beyond the last of the 4 rows"):
-        primitives.gather_sum(np.ones((4, 1)), np.array([[0, 4]]))
+        gather_sum(np.ones((4, 1)), np.array([[0, 4]]))
 
 
-PRIMITIVES = {p.name: p for p in vars(primitives).values() if isinstance(p, Primitive)}
 SAMPLES = [
     pytest.param(primitive, *sample, id=f"{name}-{i}")
     for name, primitive in sorted(PRIMITIVES.items())
@@ -105,7 +105,7 @@ def test_primitive_keeps_its_spec(primitive, inputs, attributes):
 @pytest.mark.parametrize(("primitive", "inputs", "attributes"), SAMPLES)
 def test_primitive_on_a_block_is_that_on_each_element(primitive, inputs, attributes):
     stacked = [as_value(np.stack([np.asarray(value)] * 3)) for value in inputs]
-    if primitive is primitives.unique_rows:  # the lengths of its results differ between elements
+    if primitive is unique_rows:  # the lengths of its results differ between elements
         with pytest.raises(TypeError, match="one batch at a time"):
             primitive.compute(1, *stacked, **attributes)
         return

@@ -4,7 +4,7 @@ import pytest
 from dataflow.expr.tensor import parameter
 from dataflow.spec import TensorSpec
 from estimators import Ftrl
-from estimators.graph.primitives import gather_sum
+from estimators.graph.primitives.tables import gather_sum
 from estimators.graph.program import Program
 from estimators.graph.variable import Variable, constant
 from tests.estimators.helpers import GOLDEN
@@ -46,7 +46,7 @@ def check(values, golden):
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS["dense"]))
 def test_ftrl_with_dense_gradients(name):
     optimizer, variable, gradient = Ftrl(0.1, **SETTINGS[name]), Variable("v", (3,)), leaf(3)
-    loss = (variable.tensor * gradient).sum()
+    loss = (variable * gradient).sum()
     program = Program([gradient], {}, optimizer.minimize(loss).updates)
     values, golden = start(variable, optimizer), OPTIMIZERS["dense"][name]
     for given, expected in zip(OPTIMIZERS["dense_grads"], golden["vars_after_each_step"], strict=True):
@@ -59,7 +59,7 @@ def test_ftrl_with_dense_gradients(name):
 def test_ftrl_with_sparse_gradients(name):
     optimizer, variable = Ftrl(0.1, **SETTINGS[name]), Variable("v", (3, 1))
     ids, gradient = leaf(None, 1, dtype=np.int64), leaf(None, 1)
-    loss = (gather_sum(variable.tensor, ids) * gradient).sum()
+    loss = (gather_sum(variable, ids) * gradient).sum()
     program = Program([ids, gradient], {}, optimizer.minimize(loss).updates)
     values, golden = start(variable, optimizer), OPTIMIZERS["sparse"][name]
     steps = zip(OPTIMIZERS["sparse_grads_[indices,values]"], golden["vars_after_each_step"], strict=True)
@@ -71,7 +71,7 @@ def test_ftrl_with_sparse_gradients(name):
 
 def test_ftrl_without_a_first_accumulator_leaves_a_variable_without_gradient_at_0():
     optimizer, variable, gradient = Ftrl(0.1, initial_accumulator_value=0.0), Variable("v", (3,)), leaf(3)
-    program = Program([gradient], {}, optimizer.minimize((variable.tensor * gradient).sum()).updates)
+    program = Program([gradient], {}, optimizer.minimize((variable * gradient).sum()).updates)
     values = start(variable, optimizer)
     program.run([np.float32([0.0, 1.0, 0.0])], values)
     assert values["v"].tolist() == [0.0, values["v"][1], 0.0]
@@ -102,5 +102,5 @@ def test_a_loss_without_variables_cannot_be_minimized():
 
 def test_only_trainable_variables_are_trained():
     fixed, free = Variable("fixed", (), initializer=constant(2.0), trainable=False), Variable("free", ())
-    op = Ftrl(0.1).minimize(fixed.tensor * free.tensor)
+    op = Ftrl(0.1).minimize(fixed * free)
     assert {update.variable.name for update in op.updates if "/" not in update.variable.name} == {"free"}

@@ -4,7 +4,7 @@ import pytest
 from dataflow.expr.primitives.shape import transpose
 from dataflow.expr.tensor import parameter
 from dataflow.spec import TensorSpec
-from estimators.graph.primitives import take_rows
+from estimators.graph.primitives.tables import take_rows
 from estimators.graph.program import Program, Update, initial_values
 from estimators.graph.variable import Variable, constant
 
@@ -15,7 +15,7 @@ def uniform(shape, dtype, rng):
 
 def test_updates_see_the_old_values():
     a, b = Variable("a", (2,)), Variable("b", (2,))
-    program = Program([], {}, [Update(a, b.tensor), Update(b, a.tensor + 1.0)])
+    program = Program([], {}, [Update(a, b), Update(b, a + 1.0)])
     values = {"a": np.float32([1, 2]), "b": np.float32([3, 4])}
     program.run([], values)
     assert (values["a"].tolist(), values["b"].tolist()) == ([3.0, 4.0], [2.0, 3.0])
@@ -23,7 +23,7 @@ def test_updates_see_the_old_values():
 
 def test_swapped_variables_do_not_share_memory():
     a, b = Variable("a", (2, 2)), Variable("b", (2, 2))
-    program = Program([], {}, [Update(a, b.tensor), Update(b, transpose(a.tensor, order=(1, 0)))])
+    program = Program([], {}, [Update(a, b), Update(b, transpose(a, order=(1, 0)))])
     values = {"a": np.float32([[1, 2], [3, 4]]), "b": np.zeros((2, 2), np.float32)}
     program.run([], values)
     program.run([], values)
@@ -34,8 +34,8 @@ def test_swapped_variables_do_not_share_memory():
 def test_a_copy_of_a_table_does_not_change_with_it():
     table, copy = Variable("table", (2, 1)), Variable("copy", (2, 1))
     rows = parameter(TensorSpec((None,), np.int64))
-    new = take_rows(table.tensor, rows) + 1.0
-    program = Program([rows], {}, [Update(copy, table.tensor), Update(table, new, rows)])
+    new = take_rows(table, rows) + 1.0
+    program = Program([rows], {}, [Update(copy, table), Update(table, new, rows)])
     values = {"table": np.zeros((2, 1), np.float32), "copy": np.ones((2, 1), np.float32)}
     program.run([np.int64([1])], values)
     assert (values["copy"].tolist(), values["table"].tolist()) == ([[0.0], [0.0]], [[0.0], [1.0]])
@@ -43,7 +43,7 @@ def test_a_copy_of_a_table_does_not_change_with_it():
 
 def test_updates_of_rows_leave_the_others():
     table, rows = Variable("table", (3, 2)), parameter(TensorSpec((None,), np.int64))
-    new = take_rows(table.tensor, rows) + 1.0
+    new = take_rows(table, rows) + 1.0
     values = {"table": np.zeros((3, 2), np.float32)}
     Program([rows], {}, [Update(table, new, rows)]).run([np.int64([2, 0])], values)
     assert values["table"].tolist() == [[1.0, 1.0], [0.0, 0.0], [1.0, 1.0]]
@@ -52,16 +52,14 @@ def test_updates_of_rows_leave_the_others():
 def test_fetches_are_from_before_the_updates():
     a = Variable("a", (2,))
     values = {"a": np.float32([1, 2])}
-    found = Program([], {"a": a.tensor}, [Update(a, a.tensor * 2.0)]).run([], values)
+    found = Program([], {"a": a}, [Update(a, a * 2.0)]).run([], values)
     assert (found["a"].tolist(), values["a"].tolist()) == ([1.0, 2.0], [2.0, 4.0])
 
 
 def test_rows_fetched_before_they_change_are_old_ones():
     table = Variable("table", (2, 1))
     rows = parameter(TensorSpec((None,), np.int64))
-    program = Program(
-        [rows], {"table": table.tensor}, [Update(table, take_rows(table.tensor, rows) + 1.0, rows)]
-    )
+    program = Program([rows], {"table": table}, [Update(table, take_rows(table, rows) + 1.0, rows)])
     found = program.run([np.int64([1])], {"table": np.zeros((2, 1), np.float32)})
     assert found["table"].tolist() == [[0.0], [0.0]]
 
@@ -69,15 +67,15 @@ def test_rows_fetched_before_they_change_are_old_ones():
 def test_a_variable_is_updated_once():
     a = Variable("a", ())
     with pytest.raises(ValueError, match=r"updated twice in one step: \['a'\]"):
-        Program([], {}, [Update(a, a.tensor + 1.0), Update(a, a.tensor)])
+        Program([], {}, [Update(a, a + 1.0), Update(a, a)])
 
 
 def test_names_of_variables_are_unique():
     with pytest.raises(ValueError, match=r"two variables are called 'a': made at .*test_program.py:\d+ and"):
-        Program([], {"sum": Variable("a", ()).tensor + Variable("a", ()).tensor})
+        Program([], {"sum": Variable("a", ()) + Variable("a", ())})
 
 
-@pytest.mark.parametrize("value", [Variable("b", (3,)).tensor, Variable("c", (2,), np.float64).tensor])
+@pytest.mark.parametrize("value", [Variable("b", (3,)), Variable("c", (2,), np.float64)])
 def test_an_update_has_shape_and_dtype_of_its_variable(value):
     with pytest.raises(TypeError, match=r"shape=\(2,\), dtype=float32\) cannot become"):
         Update(Variable("a", (2,)), value)

@@ -152,7 +152,7 @@ def test_seed_gives_the_same_first_values(tmp_path):
         return rng.uniform(-1, 1, shape).astype(dtype)
 
     def model_fn(features, labels, mode):
-        loss = ((features["x"] * Variable("w", (1,), initializer=uniform).tensor - labels) ** 2).mean()
+        loss = ((features["x"] * Variable("w", (1,), initializer=uniform) - labels) ** 2).mean()
         return EstimatorSpec(mode, loss=loss, train_op=Ftrl(0.1).minimize(loss))
 
     def first(name, config):

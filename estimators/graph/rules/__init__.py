@@ -1,0 +1,8 @@
+"""Gradient rules of the primitives of `dataflow`, one family per file; importing this registers them.
+
+Rules of the primitives of models stand beside their records, in `estimators.graph.primitives`.
+"""
+
+from estimators.graph.rules import elementwise, linear_algebra, reductions
+
+__all__ = ["elementwise", "linear_algebra", "reductions"]

@@ -1,0 +1,44 @@
+"""Arithmetic, reductions, tables."""
+
+import numpy as np
+
+from dataflow.expr.primitives.shape import transpose
+from estimators.graph.primitives.classification import sigmoid, sigmoid_cross_entropy
+from estimators.graph.primitives.shapes import expand_like, size_of, sum_to
+from estimators.graph.primitives.tables import gather_sum
+
+A, B = np.array([[1.5, -2.0, 0.25], [0.5, 3.0, -1.0]]), np.array([[2.0, 0.5, -1.5]])
+POSITIVE = np.abs(A)
+MATRIX = np.array([[1.0, -0.5], [0.25, 2.0], [-1.0, 0.75]])
+IDS = np.array([[0, 2], [2, -1], [1, 1]])
+
+CASES = {
+    "absolute": (np.abs, [A]),
+    "add": (np.add, [A, B]),
+    "cast": (lambda x: (x * 1.0).astype(np.float64), [A]),
+    "divide": (np.divide, [A, B]),
+    "exp": (np.exp, [A]),
+    "expand_like": (lambda x: expand_like(x, np.ones((2, 3))), [B]),
+    "gather_sum": (lambda table: gather_sum(table, IDS), [MATRIX]),
+    "log": (np.log, [POSITIVE]),
+    "log1p": (np.log1p, [POSITIVE]),
+    "matmul": (np.matmul, [A, MATRIX]),
+    "maximum": (np.maximum, [A, B]),
+    "mean": (lambda x: np.mean(x, axis=1), [A]),
+    "minimum": (np.minimum, [A, B]),
+    "multiply": (np.multiply, [A, B]),
+    "negative": (np.negative, [A]),
+    "positive": (np.positive, [A]),
+    "power": (np.power, [POSITIVE, B]),
+    "sigmoid": (sigmoid, [A]),
+    "sigmoid_cross_entropy": (sigmoid_cross_entropy, [A, POSITIVE]),
+    "size_of": (lambda x: x / size_of(x, dtype="float64"), [A]),
+    "sqrt": (np.sqrt, [POSITIVE]),
+    "square": (np.square, [A]),
+    "subtract": (np.subtract, [A, B]),
+    "sum": (lambda x: np.sum(x, axis=0), [A]),
+    "sum_to": (lambda x: sum_to(x, np.ones((1, 3))), [A]),
+    "tanh": (np.tanh, [A]),
+    "transpose": (lambda x: transpose(x, order=(1, 0)), [A]),
+    "where": (lambda x, y: np.where(A > 0, x, y), [A, B]),
+}
