@@ -20,8 +20,10 @@ from dataflow.options import INFINITE_CARDINALITY
 from estimators import checkpoint as checkpoints
 from estimators import loop
 from estimators.checkpoint import GLOBAL_STEP, Checkpoint
-from estimators.graph.program import Program, Update, initial_values
-from estimators.graph.variable import Array, Variable, zeros
+from estimators.graph.program import Program, initial_values
+from estimators.graph.scope import VariableStore, get_global_step
+from estimators.graph.updates import Update
+from estimators.graph.variable import Array
 from estimators.inputs import InputFn, SymbolicInput, call_input_fn, copied, hoist, replaced, symbolic_input
 from estimators.progress import ensure_logging, log, number
 from estimators.run_config import RunConfig
@@ -270,12 +272,13 @@ class Estimator:
         dataset = call_input_fn(input_fn, mode=mode, config=self._config)
         source = symbolic_input(dataset, labels=mode != ModeKeys.PREDICT)
         log.info("Calling model_fn.")
-        spec = self._call_model_fn(source, mode)
+        with VariableStore(self._config.tf_random_seed):
+            spec = self._call_model_fn(source, mode)
         log.info("Done calling model_fn.")
         if mode == ModeKeys.TRAIN:
             log.info("Create CheckpointSaverHook.")
         fetches = _fetches(spec, keys)
-        updates = spec.train_op.updates if spec.train_op and mode == ModeKeys.TRAIN else ()
+        updates = spec.train_op.all_updates() if spec.train_op and mode == ModeKeys.TRAIN else ()
         ends = [
             *fetches.values(),
             *(u.value for u in updates),
@@ -314,7 +317,8 @@ class Estimator:
 
     def _values(self, built: _Built, found: Checkpoint | None) -> dict[str, Array]:
         """Return the arrays of the variables: from the checkpoint, or their first values."""
-        variables = [*built.program.variables, Variable(GLOBAL_STEP, (), np.dtype(np.int64), zeros, False)]
+        used = [v for v in built.program.variables if v.name != GLOBAL_STEP]
+        variables = [*used, get_global_step()]
         if found is None:
             values = initial_values(variables, self._config.tf_random_seed)
         else:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor
+from estimators.graph.updates import TrainOp
 from estimators.metrics.base import Metric
-from estimators.optimizers.base import TrainOp
 
 
 class ModeKeys:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dataflow.block import as_column
 from dataflow.errors import SpecError, TraceError
+from dataflow.expr.messages import NO_ARRAY, NO_VALUE, build, full_name, not_available, suggestion
 from dataflow.origin import user_line
 from dataflow.spec import STRING, ObjectSpec, ObjectValue, TensorSpec, is_text
 from dataflow.strings import Strings
@@ -44,7 +45,7 @@ class Primitive:
         if not any(isinstance(value, Tensor) for value in inputs):
             return self.eager(*inputs, **attributes)
         tensors = tuple(as_tensor(value) for value in inputs)
-        specs = self.infer(*tensors, **attributes)
+        specs = build(self.infer, *tensors, **attributes)
         call = Call(self, tensors, attributes, user_line())
         if isinstance(specs, tuple):
             return tuple(Tensor(call, spec, i) for i, spec in enumerate(specs))
@@ -237,7 +238,7 @@ class Tensor:
         return f"Tensor({self.call.primitive.name}, shape={self.shape}, dtype={self.spec.dtype})"
 
     def __str__(self) -> str:
-        raise TraceError("the text of a symbolic tensor is not known yet", hint=_HINT)
+        raise TraceError("the text of a symbolic tensor is not known yet", hint=NO_VALUE)
 
     def __format__(self, format_spec: str) -> str:
         return str(self)
@@ -246,30 +247,28 @@ class Tensor:
 
     def __getattr__(self, name: str) -> Any:
         if name in METHODS:
-            return lambda *args, **kwargs: METHODS[name](self, *args, **kwargs)
-        raise TraceAttributeError(
-            f"symbolic tensors have no attribute {name!r}",
-            hint="use NumPy functions, or let the function run per element in Python",
-        )
+            return lambda *args, **kwargs: build(METHODS[name], self, *args, **kwargs)
+        hint = "use NumPy functions, or let the function run per element in Python"
+        if not name.startswith("__"):  # NumPy asks for many of these
+            hint = suggestion(name, METHODS) + hint
+        raise TraceAttributeError(f"symbolic tensors have no attribute {name!r}", hint=hint)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         function = UFUNCS.get(ufunc.__name__)
         if method != "__call__" or function is None or kwargs:
             called = ufunc.__name__ + ("" if method == "__call__" else "." + method)
             called += f" with {', '.join(kwargs)}" if kwargs else ""
-            raise TraceError(f"np.{called} is not available on symbolic tensors", hint=_available())
-        return function(*inputs)
+            raise not_available(f"np.{called}", _available())
+        return build(function, *inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        build = NUMPY_FUNCTIONS.get(function)
-        if build is None:
-            raise TraceError(
-                f"np.{function.__name__} is not available on symbolic tensors", hint=_available()
-            )
-        return build(*args, **kwargs)
+        known = NUMPY_FUNCTIONS.get(function)
+        if known is None:
+            raise not_available(full_name(function), _available())
+        return build(known, *args, **kwargs)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        raise TraceError("a symbolic tensor has no value yet, so it cannot become an array", hint=_HINT)
+        raise TraceError("a symbolic tensor has no value yet, so it cannot become an array", hint=NO_ARRAY)
 
     def __bool__(self) -> NoReturn:
         raise TraceError(
@@ -277,20 +276,23 @@ class Tensor:
         )
 
     def __float__(self) -> NoReturn:
-        raise TraceError("a symbolic tensor has no value yet", hint=_HINT)
+        raise TraceError("a symbolic tensor has no value yet", hint=NO_VALUE)
 
-    __int__ = __index__ = __complex__ = __float__
+    __int__ = __complex__ = __float__
+
+    def __index__(self) -> NoReturn:
+        raise TraceError("a symbolic tensor has no value yet", hint=NO_ARRAY)
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
-            raise TraceError("the length of this symbolic tensor is not known", hint=_HINT)
+            raise TraceError("the length of this symbolic tensor is not known", hint=NO_VALUE)
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, key: Any) -> Any:
-        return METHODS["__getitem__"](self, key)
+        return build(METHODS["__getitem__"], self, key)
 
     def __contains__(self, item: object) -> NoReturn:
         raise TraceError("`in` needs the values of a symbolic tensor", hint="use (tensor == x).any()")
@@ -299,12 +301,8 @@ class Tensor:
         raise TraceError("symbolic tensors cannot be changed in place", hint="use np.where or np.concatenate")
 
 
-_HINT = "write it with NumPy functions, or let the function run per element in Python"
-
-
-def _available() -> str:
-    names = sorted({*UFUNCS, *(f.__name__ for f in NUMPY_FUNCTIONS)})
-    return f"{_HINT}. Available: np." + ", np.".join(names)
+def _available() -> list[str]:
+    return [*(f"np.{ufunc}" for ufunc in UFUNCS), *map(full_name, NUMPY_FUNCTIONS)]
 
 
 def _install_operators() -> None:
@@ -319,24 +317,24 @@ def _install_operators() -> None:
     equality = {"eq": "equal", "ne": "not_equal"}
     unary = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}
 
-    def build(name: str, *, reflected: bool = False) -> Callable[..., Any]:
+    def operator(name: str, *, reflected: bool = False) -> Callable[..., Any]:
         def method(self: Tensor, other: Any) -> Any:
             arguments = (other, self) if reflected else (self, other)
-            return _ufunc(name)(*arguments)
+            return build(_ufunc(name), *arguments)
 
         return method
 
     for python, ufunc in {**binary, **compare, **equality}.items():
-        setattr(Tensor, f"__{python}__", build(ufunc))
+        setattr(Tensor, f"__{python}__", operator(ufunc))
     for python, ufunc in binary.items():
-        setattr(Tensor, f"__r{python}__", build(ufunc, reflected=True))
+        setattr(Tensor, f"__r{python}__", operator(ufunc, reflected=True))
     for python, ufunc in unary.items():
-        setattr(Tensor, f"__{python}__", lambda self, ufunc=ufunc: _ufunc(ufunc)(self))
+        setattr(Tensor, f"__{python}__", lambda self, ufunc=ufunc: build(_ufunc(ufunc), self))
 
 
 def _ufunc(name: str) -> Callable[..., Any]:
     if name not in UFUNCS:
-        raise TraceError(f"np.{name} is not available on symbolic tensors", hint=_available())
+        raise not_available(f"np.{name}", _available())
     return UFUNCS[name]
 
 
@@ -355,7 +353,10 @@ def broadcast_shapes(*shapes: tuple[int | None, ...]) -> tuple[int | None, ...]:
         sizes = {shape[axis] for shape in shapes if len(shape) >= -axis} - {1}
         known = sizes - {None}
         if len(known) > 1:
-            raise SpecError(f"shapes {' and '.join(map(str, shapes))} do not broadcast")
+            raise SpecError(
+                f"shapes {' and '.join(map(str, shapes))} do not broadcast",
+                hint="sizes, from the last axis on, must be equal or 1: x[:, None] adds an axis, x.reshape moves it",
+            )
         result.append(next(iter(known)) if known else (None if None in sizes else 1))
     return tuple(result)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,42 +9,17 @@ import numpy as np
 
 import estimators.graph.primitives
 import estimators.graph.rules  # noqa: F401
-from dataflow.errors import DataflowError, InvalidArgumentError, SpecError
+from dataflow.errors import DataflowError, InvalidArgumentError
 from dataflow.expr.function import postorder
 from dataflow.expr.primitives.arithmetic import ELEMENTWISE
 from dataflow.expr.tensor import CONSTANT, Call, Tensor
 from dataflow.strings import Strings
 from estimators.graph.primitives.updates import ftrl
+from estimators.graph.updates import Update
 from estimators.graph.variable import Array, Variable, variables_of
 
 _MAKES_NEW_ARRAYS = {*map(id, ELEMENTWISE.values()), id(ftrl)}
 """Results of these never share memory with their inputs; others are copied where it matters."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Update:
-    """A new value of a variable, or of some of its rows.
-
-    Args:
-        variable: What changes.
-        value: The new value; with `rows`, of these rows ``[n, ...]``.
-        rows: int64 ``[n]``, different from each other; None: the whole variable.
-
-    Raises:
-        SpecError: The value has another shape or dtype than the variable, or its rows.
-    """
-
-    variable: Variable
-    value: Tensor
-    rows: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        wanted, shape = self.variable.shape, self.value.shape
-        if self.rows is not None:
-            wanted, shape = wanted[1:], shape[1:]
-        fits = len(wanted) == len(shape) and all(b in (a, None) for a, b in zip(wanted, shape, strict=True))
-        if not fits or self.value.dtype != self.variable.dtype:
-            raise SpecError(f"{self.variable!r} cannot become a value of {self.value.spec}")
 
 
 class _Step(NamedTuple):
@@ -71,7 +45,8 @@ class Program:
         InvalidArgumentError: A variable is updated twice, two have one name, or something is computed
             from a leaf that is not fed.
 
-    >>> from estimators.graph.variable import Variable
+    >>> from estimators.graph.updates import Update
+    from estimators.graph.variable import Variable
     >>> count = Variable("count", ())
     >>> program = Program([], {"before": count}, [Update(count, count + 1.0)])
     >>> values = initial_values([count], seed=0)
@@ -191,5 +166,5 @@ def initial_values(variables: Sequence[Variable], seed: int | None) -> dict[str,
     values = {}
     for variable in variables:
         rng = np.random.default_rng(np.random.SeedSequence([entropy, *variable.name.encode()]))
-        values[variable.name] = np.array(variable.initializer(variable.shape, variable.dtype, rng))
+        values[variable.name] = np.array(variable.initializer(variable.sizes, variable.dtype, rng))
     return values

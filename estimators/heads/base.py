@@ -15,7 +15,7 @@ from estimators.feature_column.base import Features, raw_feature
 from estimators.feature_column.numeric import NumericColumn
 from estimators.losses import as_reduction, reduce_loss
 from estimators.metrics.base import Metric
-from estimators.optimizers.base import TrainOp
+from estimators.graph.updates import TrainOp
 from estimators.specs import EstimatorSpec, ModeKeys
 
 WeightColumn: TypeAlias = str | NumericColumn | None

@@ -68,7 +68,7 @@ def as_optimizer(optimizer: OptimizerArgument, learning_rate: float, columns: in
     if isinstance(optimizer, str):
         if optimizer not in OPTIMIZERS:
             raise InvalidArgumentError(f"optimizer must be one of {sorted(OPTIMIZERS)}, not {optimizer!r}")
-        return OPTIMIZERS[optimizer](learning_rate)  # type: ignore[call-arg]
+        return OPTIMIZERS[optimizer](learning_rate)
     made = (
         optimizer if isinstance(optimizer, Optimizer) else optimizer() if callable(optimizer) else optimizer
     )

@@ -37,7 +37,7 @@ class Ftrl(Optimizer):
     0.2
     """
 
-    name = "Ftrl"
+    default_name = "Ftrl"
 
     def __init__(
         self,
@@ -48,8 +48,10 @@ class Ftrl(Optimizer):
         l2_regularization_strength: float = 0.0,
         l2_shrinkage_regularization_strength: float = 0.0,
         beta: float = 0.0,
+        *,
+        name: str | None = None,
     ) -> None:
-        self.learning_rate = check_range("learning_rate", learning_rate, 0.0, inclusive=False)
+        super().__init__(learning_rate, name=name)
         if not learning_rate_power <= 0:
             raise InvalidArgumentError(f"learning_rate_power must be at most 0, not {learning_rate_power}")
         self.learning_rate_power = float(learning_rate_power)
@@ -71,7 +73,7 @@ class Ftrl(Optimizer):
             "decay": 0.0,
             "l1_regularization_strength": self.l1,
             "l2_regularization_strength": self.l2,
-            "learning_rate": self.learning_rate,
+            **self.learning_rate_setting,
             "learning_rate_power": self.learning_rate_power,
         }
 
@@ -80,7 +82,12 @@ class Ftrl(Optimizer):
         return {"accumulator": constant(self.initial_accumulator_value), "linear": zeros}
 
     def step(
-        self, variable: Tensor, gradient: Tensor, slots: Mapping[str, Tensor]
+        self,
+        variable: Tensor,
+        gradient: Tensor,
+        slots: Mapping[str, Tensor],
+        learning_rate: Tensor,
+        global_step: Tensor,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Apply the formula of the class."""
         value, accumulator, linear = ftrl(
@@ -88,10 +95,11 @@ class Ftrl(Optimizer):
             gradient,
             slots["accumulator"],
             slots["linear"],
-            learning_rate=self.learning_rate,
+            learning_rate,
             learning_rate_power=self.learning_rate_power,
             l1=self.l1,
-            l2=self.l2 + self.beta / (2 * self.learning_rate),
+            l2=self.l2,
+            beta=self.beta,
             shrinkage=self.shrinkage,
         )
         return value, {"accumulator": accumulator, "linear": linear}

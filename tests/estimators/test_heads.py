@@ -8,7 +8,7 @@ from estimators import Estimator, EstimatorSpec, ModeKeys, feature_column
 from estimators.graph.primitives.classification import sigmoid_cross_entropy
 from estimators.heads import BinaryClassHead, RegressionHead
 from estimators.losses import Reduction, as_reduction, reduce_loss, squared_error
-from estimators.optimizers import TrainOp
+from estimators.graph.updates import TrainOp
 from tests.estimators.helpers import GOLDEN, QUIET, classes, classifier, line, regressor
 
 

@@ -5,7 +5,8 @@ from dataflow.expr.primitives.shape import transpose
 from dataflow.expr.tensor import parameter
 from dataflow.spec import TensorSpec
 from estimators.graph.primitives.tables import take_rows
-from estimators.graph.program import Program, Update, initial_values
+from estimators.graph.program import Program, initial_values
+from estimators.graph.updates import Update
 from estimators.graph.variable import Variable, constant
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from dataflow.errors import InvalidArgumentError
+from dataflow.expr.primitives.arithmetic import broadcast
 from dataflow.expr.tensor import (
     METHODS,
     NUMPY_FUNCTIONS,
@@ -13,7 +16,6 @@ from dataflow.expr.tensor import (
     Primitive,
     Tensor,
     as_tensor,
-    broadcast_shapes,
     require_numeric,
 )
 from dataflow.spec import TensorSpec
@@ -22,7 +24,7 @@ from dataflow.spec import TensorSpec
 def _infer(condition: Tensor, x: Tensor, y: Tensor) -> TensorSpec:
     require_numeric("np.where", condition, x, y)
     weak = [t.constant if type(t.constant) in (int, float) else np.empty(0, t.dtype) for t in (x, y)]
-    return TensorSpec(broadcast_shapes(condition.shape, x.shape, y.shape), np.result_type(*weak))
+    return TensorSpec(broadcast("np.where", condition, x, y), np.result_type(*weak))
 
 
 where = Primitive(
@@ -50,6 +52,17 @@ def nan_to_num(x: Any, *, nan: float = 0.0) -> Any:
     return where(UFUNCS["isnan"](x), nan, x)
 
 
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
+    """Take each value from the first choice whose condition holds there, else the default."""
+    if len(condlist) != len(choicelist):
+        raise InvalidArgumentError(f"np.select got {len(condlist)} conditions for {len(choicelist)} choices")
+    result = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        result = where(condition, choice, result)
+    return result
+
+
+NUMPY_FUNCTIONS[np.select] = select
 NUMPY_FUNCTIONS[np.clip] = clip
 NUMPY_FUNCTIONS[np.nan_to_num] = nan_to_num
 METHODS["clip"] = clip

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dataflow.errors import InvalidArgumentError, SpecError
+from dataflow.expr.primitives.shape import concatenate
 from dataflow.expr.tensor import Call, Primitive, Tensor
 from dataflow.spec import TensorSpec
 from estimators import kernels
@@ -128,8 +129,8 @@ class RowGradient:
         """Return the sum of two gradients of one table."""
         width = max(self.ids.shape[1] or 0, other.ids.shape[1] or 0)
         ids = [_widened(part.ids, width) for part in (self, other)]
-        values = np.concatenate([self.values, other.values], axis=0)
-        return RowGradient(np.concatenate(ids, axis=0), values, self.table)
+        values = concatenate(self.values, other.values, axis=0)
+        return RowGradient(concatenate(*ids, axis=0), values, self.table)
 
 
 def _widened(ids: Tensor, width: int) -> Tensor:
@@ -137,8 +138,8 @@ def _widened(ids: Tensor, width: int) -> Tensor:
     missing = width - (ids.shape[1] or 0)
     if not missing:
         return ids
-    nothing = np.where(ids[:, :1] < 0, -1, -1) * np.ones((1, missing), np.int64)
-    result: Tensor = np.concatenate([ids, nothing], axis=1)
+    nothing = ids[:, :1] * 0 - np.ones((1, missing), np.int64)
+    result: Tensor = concatenate(ids, nothing, axis=1)
     return result
 
 

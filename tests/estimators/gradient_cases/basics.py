@@ -6,6 +6,7 @@ from dataflow.expr.primitives.shape import transpose
 from estimators.graph.primitives.classification import sigmoid, sigmoid_cross_entropy
 from estimators.graph.primitives.shapes import expand_like, size_of, sum_to
 from estimators.graph.primitives.tables import gather_sum
+from estimators.graph.updates import with_updates
 
 A, B = np.array([[1.5, -2.0, 0.25], [0.5, 3.0, -1.0]]), np.array([[2.0, 0.5, -1.5]])
 POSITIVE = np.abs(A)
@@ -13,6 +14,7 @@ MATRIX = np.array([[1.0, -0.5], [0.25, 2.0], [-1.0, 0.75]])
 IDS = np.array([[0, 2], [2, -1], [1, 1]])
 
 CASES = {
+    "with_updates": (lambda x: with_updates(x, ()), [A]),
     "absolute": (np.abs, [A]),
     "add": (np.add, [A, B]),
     "cast": (lambda x: (x * 1.0).astype(np.float64), [A]),

@@ -1,0 +1,1 @@
+"""Functions of tensors that models are built of; users find them in `estimators.nn`."""
