@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 import estimators.graph.primitives
-import estimators.graph.rules  # noqa: F401
+import estimators.graph.rules  # noqa: F401  (both register gradients and kernels)
 from dataflow.errors import DataflowError, InvalidArgumentError
-from dataflow.expr.function import postorder
-from dataflow.expr.primitives.arithmetic import ELEMENTWISE
-from dataflow.expr.tensor import CONSTANT, Call, Tensor
+from dataflow.expr.tensor import Tensor
+from dataflow.spec import TensorSpec
 from dataflow.strings import Strings
-from estimators.graph.primitives.updates import ftrl
+from estimators.graph.plan import Memory, Plan
+from estimators.graph.schedule import schedule
+from estimators.graph.specialize import failed, specialize
 from estimators.graph.updates import Update
 from estimators.graph.variable import Array, Variable, variables_of
 
-_MAKES_NEW_ARRAYS = {*map(id, ELEMENTWISE.values()), id(ftrl)}
-"""Results of these never share memory with their inputs; others are copied where it matters."""
-
-
-class _Step(NamedTuple):
-    """A call of the schedule: the places of what it takes, and the first place of its results."""
-
-    compute: Callable[..., Any]
-    inputs: tuple[int, ...]
-    attributes: dict[str, Any]
-    first: int
-    several: bool
-    call: Call
+PLANS = 32
+"""Most sizes of batches whose plans are kept."""
 
 
 class Program:
     """A fixed schedule of kernels from batches to fetches and new variable values.
 
+    For each size of batches it makes a plan: arrays that are kept from batch to batch, and runs of
+    element-wise calls that become one kernel. All plans share one piece of memory. The plain form of the
+    same schedule, primitive by primitive in NumPy, is there to check and to debug.
+
     Args:
         inputs: Leaves that are fed, in the order of the columns given to `run`.
         fetches: What to return, by name.
         updates: What to change. All new values are computed from the old ones, then set together.
+        reference: Run the plain form; default the environment variable ``ESTIMATORS_REFERENCE`` being 1.
 
     Raises:
         InvalidArgumentError: A variable is updated twice, two have one name, or something is computed
             from a leaf that is not fed.
 
     >>> from estimators.graph.updates import Update
-    from estimators.graph.variable import Variable
+    >>> from estimators.graph.variable import Variable
     >>> count = Variable("count", ())
     >>> program = Program([], {"before": count}, [Update(count, count + 1.0)])
     >>> values = initial_values([count], seed=0)
@@ -55,100 +51,89 @@ class Program:
     """
 
     def __init__(
-        self, inputs: Sequence[Tensor], fetches: Mapping[str, Tensor], updates: Sequence[Update] = ()
+        self,
+        inputs: Sequence[Tensor],
+        fetches: Mapping[str, Tensor],
+        updates: Sequence[Update] = (),
+        *,
+        reference: bool | None = None,
     ) -> None:
-        ends = [
-            *fetches.values(),
-            *(u.value for u in updates),
-            *(u.rows for u in updates if u.rows is not None),
-        ]
-        updated = [update.variable for update in updates]
-        self.variables = variables_of([*ends, *(variable for variable in updated)])
-        names = [variable.name for variable in updated]
+        rows = [update.rows for update in updates if update.rows is not None]
+        new = [update.value for update in updates]
+        ends = [*fetches.values(), *new, *rows]
+        self.variables = variables_of([*ends, *(update.variable for update in updates)])
+        names = [update.variable.name for update in updates]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise InvalidArgumentError(f"variables are updated twice in one step: {sorted(twice)}")
-        self._names = [variable.name for variable in self.variables]
-        self._start: list[Any] = []
-        """The values before a run: places of columns, of variables, constants, and places of results."""
-        self._steps, places = self._schedule([*inputs, *(v for v in self.variables)], ends)
-        changes = bool(updates)
-        self._fetches = [
-            (name, places.pop(0), changes and not _new_array(tensor)) for name, tensor in fetches.items()
-        ]
-        new = [places.pop(0) for _ in updates]
-        rows = [None if u.rows is None else places.pop(0) for u in updates]
-        copy = [not (u.variable.shape and _new_array(u.value)) for u in updates]
-        self._updates = list(zip((u.variable.name for u in updates), new, copy, rows, strict=True))
+        self._schedule = schedule([*inputs, *self.variables], ends, new)
+        self._variables = {len(inputs) + i: v.name for i, v in enumerate(self.variables)}
+        self._fetches = list(fetches)
+        self._updates = [(update.variable.name, update.rows is not None) for update in updates]
+        self._reference = os.environ.get("ESTIMATORS_REFERENCE") == "1" if reference is None else reference
+        self._plans: dict[Any, Plan] = {}
+        self._memory: Memory = np.empty(0, np.uint8)
 
-    def _schedule(self, leaves: Sequence[Tensor], ends: Sequence[Tensor]) -> tuple[list[_Step], list[int]]:
-        """Return the calls in order, and the places of the ends."""
-        first = {id(leaf.call): place for place, leaf in enumerate(leaves)}
-        self._start = [None] * len(leaves)
-        steps = []
-        for call in postorder(ends):
-            if id(call) in first:
-                continue
-            first[id(call)] = len(self._start)
-            if call.primitive is CONSTANT:
-                self._start.append(call.attributes["value"])
-                continue
-            if not call.inputs:
-                raise InvalidArgumentError(f"a program is not fed with a {call.primitive.name} that it needs")
-            inputs = tuple(first[id(t.call)] + t.output for t in call.inputs)
-            specs = call.primitive.infer(*call.inputs, **call.attributes)
-            several = isinstance(specs, tuple)
-            steps.append(
-                _Step(call.primitive.compute, inputs, dict(call.attributes), len(self._start), several, call)
-            )
-            self._start += [None] * (len(specs) if isinstance(specs, tuple) else 1)
-        return steps, [first[id(end.call)] + end.output for end in ends]
+    def run(self, columns: Sequence[Any], values: dict[str, Array], number: int = 0) -> dict[str, Any]:
+        """Run one batch, and put the new values of variables into the arrays of `values`.
 
-    def run(self, columns: Sequence[Any], values: dict[str, Array]) -> dict[str, Any]:
-        """Run one batch, and put the new values of variables into `values` (arrays by name).
+        Args:
+            columns: One per input.
+            values: Arrays by name of a variable; those of updated variables change in place.
+            number: What `batch_number` gives: the global step, or the position of the batch.
 
         Returns:
             The fetches, as plain arrays or `Strings`; fetched variables have their old values.
-        """
-        held = self._start.copy()
-        count = len(columns)
-        held[:count] = columns
-        held[count : count + len(self._names)] = [values[name] for name in self._names]
-        self._compute(held)
-        fetched = {name: _copied(held[at]) if copy else held[at] for name, at, copy in self._fetches}
-        for _, at, copy, _ in self._updates:
-            if copy:
-                held[at] = np.array(held[at])
-        for name, at, _, rows in self._updates:
-            if rows is None:
-                values[name] = held[at]
-            else:
-                values[name][held[rows]] = held[at]
-        return fetched
-
-    def _compute(self, held: list[Any]) -> None:
-        """Fill the places of results.
 
         Raises:
             InvalidArgumentError: A kernel failed; the message says which, and the line that used it.
         """
-        for compute, inputs, attributes, first, several, call in self._steps:
+        if self._reference:
+            return self._run_reference(columns, values, number)
+        key = tuple([column.shape if hasattr(column, "shape") else np.shape(column) for column in columns])
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._make_plan(key, columns)
+        plan.bind(self._memory, values)
+        return plan.run(columns, values, number)
+
+    def _make_plan(self, key: Any, columns: Sequence[Any]) -> Plan:
+        leaves = [TensorSpec(shape, c.dtype) for shape, c in zip(key, map(_as_array, columns), strict=True)]
+        sized = specialize(self._schedule, [*leaves, *(v.spec for v in self.variables)])
+        plan = Plan(sized, self._variables, self._fetches, self._updates)
+        if len(self._plans) >= PLANS:
+            del self._plans[next(iter(self._plans))]
+        self._plans[key] = plan
+        if plan.size > len(self._memory):
+            self._memory = np.empty(plan.size, np.uint8)
+        return plan
+
+    def _run_reference(self, columns: Sequence[Any], values: dict[str, Array], number: int) -> dict[str, Any]:
+        """Run primitive by primitive, each into new arrays."""
+        plan = self._schedule
+        held: dict[int, Any] = dict(enumerate([*columns, *(values[v.name] for v in self.variables)]))
+        held.update(plan.constants)
+        held.update(dict.fromkeys(plan.numbers, np.array(number, np.int64)))
+        for step in plan.steps:
+            inputs = [held[place] for place in step.inputs]
             try:
-                result = compute(0, *[held[i] for i in inputs], **attributes)
+                result = step.call.primitive.compute(0, *inputs, **step.call.attributes)
             except DataflowError:
                 raise
             except Exception as cause:
-                raise InvalidArgumentError(
-                    f"{call.primitive.name} failed with {type(cause).__name__}: {cause}, used at {call.line}"
-                ) from cause
-            if several:
-                held[first : first + len(result)] = result
-            else:
-                held[first] = result
+                raise failed(step.call, cause, [np.shape(value) for value in inputs]) from cause
+            results = result if isinstance(result, tuple) else (result,)
+            held.update(zip(step.results, results, strict=True))
+        ends = iter([_copied(held[place]) for place in plan.ends])
+        fetched = {name: next(ends) for name in self._fetches}
+        new = [(name, next(ends), rows) for name, rows in self._updates]
+        for name, value, rows in new:
+            values[name][next(ends) if rows else ...] = value
+        return fetched
 
 
-def _new_array(tensor: Tensor) -> bool:
-    return id(tensor.call.primitive) in _MAKES_NEW_ARRAYS
+def _as_array(value: Any) -> Any:
+    return value if isinstance(value, Strings) else np.asarray(value)
 
 
 def _copied(value: Any) -> Any:
@@ -166,5 +151,6 @@ def initial_values(variables: Sequence[Variable], seed: int | None) -> dict[str,
     values = {}
     for variable in variables:
         rng = np.random.default_rng(np.random.SeedSequence([entropy, *variable.name.encode()]))
-        values[variable.name] = np.array(variable.initializer(variable.sizes, variable.dtype, rng))
+        first = variable.initializer(variable.sizes, variable.dtype, rng)
+        values[variable.name] = np.array(first, order="C")  # kernels change values in place, as flat arrays
     return values

@@ -202,6 +202,26 @@ def get_variable(
     return found
 
 
+def trainable_variables(scope: str | None = None) -> list[Variable]:
+    """Return the variables of the model so far that optimizers change, in the order they were made.
+
+    Args:
+        scope: Only those whose names begin so; the current scope does not matter.
+
+    Raises:
+        InvalidArgumentError: No model function runs.
+
+    >>> with VariableStore():
+    ...     with variable_scope("player"):
+    ...         weight = get_variable("weight", [1])
+    ...     bias = get_variable("bias", [1])
+    ...     [variable.name for variable in trainable_variables("player/")]
+    ['player/weight']
+    """
+    made = _current().store.variables.values()
+    return [variable for variable in made if variable.trainable and variable.name.startswith(scope or "")]
+
+
 def _default_initializer(dtype: np.dtype[Any]) -> Initializer:
     return glorot_uniform() if dtype.kind == "f" else zeros
 

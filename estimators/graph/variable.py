@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,23 +13,9 @@ from dataflow.expr.function import postorder
 from dataflow.expr.tensor import Call, Primitive, Tensor
 from dataflow.origin import user_line
 from dataflow.spec import TensorSpec, as_dtype, dtype_name
+from estimators.initializers import Array, Initializer, constant, zeros
 
-Array: TypeAlias = npt.NDArray[Any]
-Initializer: TypeAlias = Callable[[tuple[int, ...], np.dtype[Any], np.random.Generator], Array]
-
-
-def zeros(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Array:
-    """Start at zero."""
-    return np.zeros(shape, dtype)
-
-
-def constant(value: float) -> Initializer:
-    """Start at a constant."""
-
-    def initialize(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Array:
-        return np.full(shape, value, dtype)
-
-    return initialize
+__all__ = ["VARIABLE", "Array", "Initializer", "Variable", "constant", "variables_of", "zeros"]
 
 
 def _no_value(*_: Any, **__: Any) -> Any:

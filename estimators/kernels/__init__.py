@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-FAMILIES = ("sparse", "updates")
+FAMILIES = (
+    "activations", "classification", "convolution", "elementwise", "layer_norm",
+    "normalization", "pooling", "recurrent", "sparse", "updates",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> ModuleType:
