@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dataflow.errors import InvalidArgumentError
+from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor
 from estimators.graph.primitives import activations as primitives
 from estimators.graph.primitives import classification
@@ -90,7 +90,7 @@ def erf(x: Any) -> Any:
     """Return the error function, as tf.math.erf does.
 
     >>> round(float(erf(np.float64(1.0))), 12)
-    0.842700792950
+    0.84270079295
     """
     return primitives.erf(_value(x))
 
@@ -163,7 +163,7 @@ def _from_last(x: Any, axis: int) -> int:
     """Return the axis counted from the last one."""
     rank = x.ndim
     if not -rank <= axis < rank:
-        raise InvalidArgumentError(
+        raise SpecError(
             f"there is no axis {axis} in shape {x.shape}", hint="-1 is the last axis; a scalar has none"
         )
     return axis - rank if axis >= 0 else axis
@@ -173,7 +173,7 @@ def softmax(logits: Any, axis: int = -1) -> Any:
     """Return e^x / (sum of e^x along an axis), without overflow.
 
     Raises:
-        InvalidArgumentError: There is no such axis.
+        SpecError: There is no such axis.
 
     >>> softmax(np.array([[1.0, 1.0], [0.0, 1000.0]])).tolist()
     [[0.5, 0.5], [0.0, 1.0]]
@@ -186,7 +186,7 @@ def log_softmax(logits: Any, axis: int = -1) -> Any:
     """Return x - ln(sum of e^x along an axis), which is finite where `softmax` is 0.
 
     Raises:
-        InvalidArgumentError: There is no such axis.
+        SpecError: There is no such axis.
 
     >>> log_softmax(np.array([0.0, 1000.0])).tolist()
     [-1000.0, 0.0]
