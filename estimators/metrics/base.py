@@ -9,14 +9,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.expr.tensor import Tensor
+from dataflow.errors import SpecError
+from dataflow.expr.function import evaluate
+from dataflow.expr.tensor import Tensor, as_tensor
 
 Sums: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Metric:
-    """A number computed over all batches of an evaluation.
+    """A number, or an array of them, computed over all batches of an evaluation.
 
     Metrics are sums, so those of several workers are merged by adding them.
 
@@ -36,11 +38,20 @@ class Metric:
     inputs: tuple[Tensor, ...]
     shape: tuple[int, ...]
     update: Callable[..., Sums]
-    result: Callable[[Sums], float]
+    result: Callable[[Sums], float | Sums]
 
     def zero(self) -> Sums:
         """Return the sums over nothing."""
         return np.zeros(self.shape)
+
+    def value(self) -> float | Sums:
+        """Return the metric of inputs that are constants: of arrays, to try it out.
+
+        >>> from estimators.metrics import mean_absolute_error
+        >>> mean_absolute_error([1.0, 2.0], [1.0, 4.0]).value()
+        1.0
+        """
+        return self.result(self.zero() + self.update(*(evaluate(tensor, [], []) for tensor in self.inputs)))
 
 
 def flat(values: Any, weights: Any = None) -> tuple[Sums, Sums]:
@@ -55,5 +66,62 @@ def flat(values: Any, weights: Any = None) -> tuple[Sums, Sums]:
 
 
 def ratio(numerator: float, denominator: float) -> float:
-    """Return the quotient, 0 if the denominator is 0."""
-    return float(numerator / denominator) if denominator else 0.0
+    """Return the quotient, 0 if the denominator is not above 0."""
+    return float(numerator / denominator) if denominator > 0 else 0.0
+
+
+def ratios(numerators: Sums, denominators: Sums) -> Sums:
+    """Return the quotients, 0 where the denominator is not above 0."""
+    return np.divide(numerators, denominators, out=np.zeros_like(numerators), where=denominators > 0)
+
+
+def given(*tensors: Tensor | None) -> tuple[Tensor, ...]:
+    """Return the tensors that are not None."""
+    return tuple(tensor for tensor in tensors if tensor is not None)
+
+
+def aligned(labels: Any, predictions: Any) -> tuple[Tensor, Tensor]:
+    """Return tensors of equal shapes; a last axis of size 1 that only one of them has is dropped.
+
+    Raises:
+        SpecError: The shapes differ.
+    """
+    label, predicted = as_tensor(labels), as_tensor(predictions)
+    if label.ndim + 1 == predicted.ndim and predicted.shape[-1] == 1:
+        predicted = predicted[..., 0]
+    elif predicted.ndim + 1 == label.ndim and label.shape[-1] == 1:
+        label = label[..., 0]
+    if not _may_equal(label.shape, predicted.shape):
+        raise SpecError(
+            f"labels have shape {label.shape}, and predictions {predicted.shape}",
+            hint="there must be one label for each prediction",
+        )
+    return label, predicted
+
+
+def spread(weights: Any, values: Tensor) -> Tensor | None:
+    """Return weights that broadcast against values; a last axis of size 1 is added or dropped.
+
+    Raises:
+        SpecError: They are neither one number, nor have the values' rank and sizes 1 or theirs.
+    """
+    if weights is None:
+        return None
+    weight = as_tensor(weights)
+    if weight.ndim == values.ndim + 1 and weight.shape[-1] == 1:
+        weight = weight[..., 0]
+    elif weight.ndim and weight.ndim + 1 == values.ndim:
+        weight = weight[..., None]
+    sizes = tuple(w if w != 1 else v for w, v in zip(weight.shape, values.shape, strict=False))
+    if weight.ndim and not (weight.ndim == values.ndim and _may_equal(sizes, values.shape)):
+        raise SpecError(
+            f"weights have shape {weight.shape}, and there are values of shape {values.shape}",
+            hint="give one number, or weights of the same rank with sizes 1 or those of the values",
+        )
+    return weight
+
+
+def _may_equal(left: tuple[int | None, ...], right: tuple[int | None, ...]) -> bool:
+    return len(left) == len(right) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(left, right, strict=True)
+    )
