@@ -9,9 +9,35 @@ from __future__ import annotations
 from types import ModuleType
 
 from dataflow.expr.tensor import Primitive
-from estimators.graph.primitives import classification, shapes, tables, updates
+from estimators.graph.primitives import (
+    activations,
+    adam,
+    averages,
+    classification,
+    gru,
+    layer_norm,
+    losses,
+    lstm,
+    recurrent,
+    shapes,
+    tables,
+    updates,
+)
 
-FAMILIES: tuple[ModuleType, ...] = (classification, shapes, tables, updates)
+FAMILIES: tuple[ModuleType, ...] = (
+    activations,
+    adam,
+    averages,
+    classification,
+    gru,
+    layer_norm,
+    losses,
+    lstm,
+    recurrent,
+    shapes,
+    tables,
+    updates,
+)
 
 PRIMITIVES: dict[str, Primitive] = {
     item.name: item for family in FAMILIES for item in vars(family).values() if isinstance(item, Primitive)

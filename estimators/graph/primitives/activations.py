@@ -38,7 +38,9 @@ def _number(x: Tensor) -> TensorSpec:
 def _flat(value: Any, out: Any) -> Any:
     """Return the value as a contiguous array of rank 1, broadcast to the size of `out`."""
     array = np.asarray(value)
-    return np.ascontiguousarray(array if array.shape == out.shape else np.broadcast_to(array, out.shape)).ravel()
+    return np.ascontiguousarray(
+        array if array.shape == out.shape else np.broadcast_to(array, out.shape)
+    ).ravel()
 
 
 # Rectifiers ----------------------------------------------------------------------------------------
@@ -136,25 +138,27 @@ def _run_relu_grad(out: Any, _: Any, g: Any, y: Any) -> None:
     kernels.activations.relu_grad(_flat(g, out[0]), _flat(y, out[0]), out[0].ravel())
 
 
-def _run_elu(out: Any, _: Any, x: Any) -> None:
-    kernels.activations.elu(_flat(x, out[0]), out[0].ravel(), 1.0, 1.0)
+def _elu_kernel(positive: float, negative: float) -> Kernel:
+    def run(out: Any, scratch: Any, x: Any) -> None:
+        below = scratch[0]
+        np.minimum(x, 0, out=below)
+        np.expm1(below, out=below)
+        kernels.activations.elu(_flat(x, out[0]), below.ravel(), out[0].ravel(), positive, negative)
 
-
-def _run_selu(out: Any, _: Any, x: Any) -> None:
-    kernels.activations.elu(_flat(x, out[0]), out[0].ravel(), SELU_SCALE, SELU_SCALE * SELU_ALPHA)
+    return Kernel(run, scratch=lambda x: [x], in_place=True)
 
 
 KERNELS["relu"] = Kernel(_run_relu, in_place=True)
 KERNELS["relu_grad"] = Kernel(_run_relu_grad, in_place=True)
-KERNELS["elu"] = Kernel(_run_elu, in_place=True)
-KERNELS["selu"] = Kernel(_run_selu, in_place=True)
+KERNELS["elu"] = _elu_kernel(1.0, 1.0)
+KERNELS["selu"] = _elu_kernel(SELU_SCALE, SELU_SCALE * SELU_ALPHA)
 
 # Smooth functions ----------------------------------------------------------------------------------
 
 softplus = Primitive(
     "softplus",
     _float,
-    lambda _, x: np.logaddexp(x, np.zeros((), x.dtype)),
+    lambda _, x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
     _samples(),
     elementwise=True,
     total=True,
@@ -183,15 +187,22 @@ RULES["softsign"] = lambda call, g: (g / np.square(np.abs(call.inputs[0]) + 1.0)
 RULES["erf"] = lambda call, g: (g * (np.exp(-np.square(call.inputs[0])) * (2 / math.sqrt(math.pi))),)
 
 
-def _run_softplus(out: Any, _: Any, x: Any) -> None:
-    kernels.activations.softplus(_flat(x, out[0]), out[0].ravel())
+def _run_softplus(out: Any, scratch: Any, x: Any) -> None:
+    more = scratch[0]
+    np.abs(x, out=more)
+    np.negative(more, out=more)
+    np.exp(more, out=more)
+    np.log1p(more, out=more)
+    np.maximum(x, 0, out=out[0])
+    np.add(out[0], more, out=out[0])
 
 
 def _run_erf(out: Any, _: Any, x: Any) -> None:
-    kernels.activations.erf(_flat(x, out[0]), out[0].ravel())
+    run = kernels.activations.erf_float32 if out[0].dtype == np.float32 else kernels.activations.erf
+    run(_flat(x, out[0]), out[0].ravel())
 
 
-KERNELS["softplus"] = Kernel(_run_softplus, in_place=True)
+KERNELS["softplus"] = Kernel(_run_softplus, scratch=lambda x: [x], in_place=True)
 KERNELS["erf"] = Kernel(_run_erf, in_place=True)
 
 # Softmax -------------------------------------------------------------------------------------------
@@ -200,7 +211,9 @@ KERNELS["erf"] = Kernel(_run_erf, in_place=True)
 def _along_axis(*inputs: Tensor, axis: int) -> TensorSpec:
     spec = float_like(*inputs)
     if not -spec.rank <= axis < 0:
-        raise SpecError(f"there is no axis {axis} in {spec}", hint="axes count from the last one, which is -1")
+        raise SpecError(
+            f"there is no axis {axis} in {spec}", hint="axes count from the last one, which is -1"
+        )
     return spec
 
 
@@ -215,6 +228,8 @@ def _softmax(_: int, x: Any, *, axis: int) -> Any:
 
 def _log_softmax(_: int, x: Any, *, axis: int) -> Any:
     shifted = _below_maximum(x, axis)
+    if not shifted.size:
+        return shifted
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 

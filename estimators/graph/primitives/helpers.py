@@ -28,6 +28,8 @@ def per_element(compute: Callable[..., Any]) -> Callable[..., Any]:
         if parts and isinstance(parts[0], Strings):
             text = np.stack([part.to_numpy() for part in parts])
             return Strings.from_numpy(text, parts[0].dtype)
+        if parts and isinstance(parts[0], tuple):
+            return tuple(np.stack(results) for results in zip(*parts, strict=True))
         return np.stack(parts)
 
     return full

@@ -4,8 +4,15 @@
 (float64 arrays), or a list of such pairs. A newcomer to `RULES` needs one.
 """
 
-from tests.estimators.gradient_cases import basics
+from tests.estimators.gradient_cases import (
+    activations,
+    arrays,
+    basics,
+    functions,
+    losses,
+    recurrent,
+)
 
-FAMILIES = (basics,)
+FAMILIES = (activations, arrays, basics, functions, losses, recurrent)
 
 CASES = {name: case for family in FAMILIES for name, case in family.CASES.items()}

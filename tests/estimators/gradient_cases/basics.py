@@ -11,6 +11,7 @@ from estimators.graph.updates import with_updates
 A, B = np.array([[1.5, -2.0, 0.25], [0.5, 3.0, -1.0]]), np.array([[2.0, 0.5, -1.5]])
 POSITIVE = np.abs(A)
 MATRIX = np.array([[1.0, -0.5], [0.25, 2.0], [-1.0, 0.75]])
+STACK = np.linspace(-1.0, 2.0, 12).reshape(2, 2, 3) ** 2
 IDS = np.array([[0, 2], [2, -1], [1, 1]])
 
 CASES = {
@@ -24,14 +25,29 @@ CASES = {
     "gather_sum": (lambda table: gather_sum(table, IDS), [MATRIX]),
     "log": (np.log, [POSITIVE]),
     "log1p": (np.log1p, [POSITIVE]),
-    "matmul": (np.matmul, [A, MATRIX]),
+    "matmul": [
+        (np.matmul, [A, MATRIX]),
+        (np.matmul, [STACK, MATRIX]),
+        (np.matmul, [A, np.swapaxes(STACK, 1, 2)]),
+        (np.matmul, [STACK, np.swapaxes(STACK, 1, 2)[:1]]),
+        (np.matmul, [STACK[:, None], np.swapaxes(STACK, 1, 2)]),
+        (np.matmul, [STACK, STACK[0, 0]]),
+        (np.matmul, [STACK[0, 0, :2], STACK]),
+        (np.dot, [A[0], A[1]]),
+        (np.outer, [A[0], A[1]]),
+        (np.inner, [A, STACK[0]]),
+    ],
     "maximum": (np.maximum, [A, B]),
-    "mean": (lambda x: np.mean(x, axis=1), [A]),
+    "mean": [
+        (lambda x: np.mean(x, axis=1), [A]),
+        (lambda x: np.mean(x, axis=(0, -1), keepdims=True), [STACK]),
+        (lambda x: np.average(x, axis=1, weights=[1.0, 2.0, 3.0]), [A]),
+    ],
     "minimum": (np.minimum, [A, B]),
     "multiply": (np.multiply, [A, B]),
     "negative": (np.negative, [A]),
     "positive": (np.positive, [A]),
-    "power": (np.power, [POSITIVE, B]),
+    "power": [(np.power, [POSITIVE, B]), (lambda x: x**3, [A]), (lambda x: x**-1.5, [POSITIVE])],
     "sigmoid": (sigmoid, [A]),
     "sigmoid_cross_entropy": (sigmoid_cross_entropy, [A, POSITIVE]),
     "size_of": (lambda x: x / size_of(x, dtype="float64"), [A]),
@@ -42,5 +58,9 @@ CASES = {
     "sum_to": (lambda x: sum_to(x, np.ones((1, 3))), [A]),
     "tanh": (np.tanh, [A]),
     "transpose": (lambda x: transpose(x, order=(1, 0)), [A]),
-    "where": (lambda x, y: np.where(A > 0, x, y), [A, B]),
+    "where": [
+        (lambda x, y: np.where(A > 0, x, y), [A, B]),
+        (lambda x: np.clip(x, -1.2, 1.2), [A]),
+        (lambda x: np.select([x < 0, x < 1], [x * 2, x * x], 1.0), [A]),
+    ],
 }

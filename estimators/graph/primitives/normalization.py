@@ -1,0 +1,274 @@
+"""Batch normalization over all axes but the last (Ioffe and Szegedy, 2015, https://arxiv.org/abs/1502.03167)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dataflow.errors import SpecError
+from dataflow.expr.tensor import Call, Primitive, Tensor
+from dataflow.spec import TensorSpec
+from estimators import kernels
+from estimators.graph.primitives.helpers import per_element
+from estimators.graph.primitives.shapes import expand_like, size_of
+from estimators.graph.primitives.windows import CHUNKS, over_batch, plain
+from estimators.graph.registry import KERNELS, RULES, Kernel, output
+
+_WORTH_THREADS = 200_000
+"""Values that a core reads and writes in about a tenth of a millisecond."""
+
+
+def _check(x: Tensor, *rows: Tensor) -> None:
+    given = f"not {x.spec}" + (f" with {', '.join(str(t.spec) for t in rows)}" if rows else "")
+    if x.ndim < 2 or any(t.ndim != 1 or t.shape[0] not in (None, x.shape[-1]) for t in rows):
+        raise SpecError(
+            "batch normalization takes x [..., channels] of at least two axes, and what belongs to it "
+            f"[channels], {given}"
+        )
+    if x.dtype not in (np.float32, np.float64) or any(t.dtype != x.dtype for t in rows):
+        raise SpecError(
+            f"batch normalization takes values all of float32 or all of float64, {given}",
+            hint="use .astype(np.float32)",
+        )
+
+
+def batch_norm_train(
+    x: Tensor, gamma: Tensor, beta: Tensor, *, epsilon: float, relu: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalize with the mean and the variance of x itself.
+
+    Args:
+        x: ``[..., channels]``; the other axes are rows.
+        gamma: ``[channels]``.
+        beta: ``[channels]``.
+        epsilon: What keeps the divisor from 0.
+        relu: Set what is negative to 0: in the same steps, so that it costs nothing.
+
+    Returns:
+        ``(x - mean) / √(variance + epsilon) · gamma + beta``, and the mean and the variance ``[channels]``. The
+        variance is the mean squared deviation (biased). Sums are float64. Without any rows both are 0.
+
+    Raises:
+        SpecError: The shapes or dtypes do not fit.
+
+    >>> from estimators.graph.variable import Variable
+    >>> row = Variable("row", (3,))
+    >>> batch_norm_train(Variable("x", (8, 3)), row, row, epsilon=1e-3)[0]
+    Tensor(batch_norm, shape=(8, 3), dtype=float32)
+    """
+    mean, variance = moments(x)
+    return batch_norm(x, gamma, beta, mean, variance, epsilon=epsilon, relu=relu), mean, variance
+
+
+def batch_norm_inference(
+    x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor, *, epsilon: float
+) -> Tensor:
+    """Normalize with a mean and a variance that do not depend on x, usually moving averages.
+
+    Args:
+        x: ``[..., channels]``.
+        gamma: ``[channels]``.
+        beta: ``[channels]``.
+        mean: ``[channels]``.
+        variance: ``[channels]``.
+        epsilon: What keeps the divisor from 0.
+
+    Returns:
+        ``(x - mean) / √(variance + epsilon) · gamma + beta``.
+
+    Raises:
+        SpecError: The shapes or dtypes do not fit.
+
+    >>> from estimators.graph.variable import Variable
+    >>> row = Variable("row", (3,))
+    >>> batch_norm_inference(Variable("x", (8, 3)), row, row, row, row, epsilon=1e-3)
+    Tensor(add, shape=(8, 3), dtype=float32)
+    """
+    _check(x, gamma, beta, mean, variance)
+    scale = gamma / np.sqrt(variance + epsilon)
+    return x * scale + (beta - mean * scale)
+
+
+def with_relu(y: Tensor) -> Tensor | None:
+    """Return ``max(y, 0)`` as one step with the batch normalization that makes y, or None: none does.
+
+    >>> from estimators.graph.variable import Variable
+    >>> row = Variable("row", (3,))
+    >>> y = batch_norm_train(Variable("x", (8, 3)), row, row, epsilon=1e-3)[0]
+    >>> with_relu(y).call.attributes["relu"], with_relu(row)
+    (True, None)
+    """
+    call = y.call
+    if call.primitive is not batch_norm or call.attributes.get("relu"):
+        return None
+    result: Tensor = batch_norm(*call.inputs, **{**call.attributes, "relu": True})
+    return result
+
+
+# Primitives ----------------------------------------------------------------------------------------
+
+
+def _moments_infer(x: Tensor) -> tuple[TensorSpec, TensorSpec]:
+    _check(x)
+    channels = TensorSpec((x.shape[-1],), x.dtype)
+    return channels, channels
+
+
+def _infer(x: Tensor, *rows: Tensor, epsilon: float, relu: bool = False) -> TensorSpec:
+    _check(x, *rows)
+    return x.spec
+
+
+def _rows(x: Any) -> Any:
+    return x.reshape(-1, x.shape[-1]) if x.size else x.reshape(0, x.shape[-1])
+
+
+def _scale(gamma: Any, variance: Any, epsilon: float) -> Any:
+    return (gamma / np.sqrt(variance.astype(np.float64) + epsilon)).astype(gamma.dtype)
+
+
+def _moments(x: Any) -> Any:
+    rows = _rows(x)
+    count = max(len(rows), 1)
+    mean = rows.sum(axis=0, dtype=np.float64) / count
+    return mean.astype(x.dtype), (np.square(rows - mean).sum(axis=0) / count).astype(x.dtype)
+
+
+def _forward(
+    x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, *, epsilon: float, relu: bool = False
+) -> Any:
+    y = (x - mean) * _scale(gamma, variance, epsilon) + beta
+    return np.where(y <= 0, x.dtype.type(0), y) if relu else y
+
+
+def _coefficients(
+    count: int, sums: Any, products: Any, gamma: Any, variance: Any, epsilon: float
+) -> tuple[Any, Any, Any]:
+    """Return level and tilt for the gradient of x, and that of gamma."""
+    deviation, kind = np.sqrt(variance.astype(np.float64) + epsilon), gamma.dtype
+    level, tilt = sums / max(count, 1), products / (max(count, 1) * deviation**2)
+    return level.astype(kind), tilt.astype(kind), (products / deviation).astype(kind)
+
+
+def _backward(
+    g: Any, x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, *, epsilon: float, relu: bool = False
+) -> Any:
+    slopes, centred, scale = _rows(g), _rows(x) - mean, _scale(gamma, variance, epsilon)
+    if relu:
+        slopes = np.where(centred * scale + beta > 0, slopes, slopes.dtype.type(0))
+    sums = slopes.sum(axis=0, dtype=np.float64)
+    products = (slopes.astype(np.float64) * centred).sum(axis=0)
+    level, tilt, dgamma = _coefficients(len(slopes), sums, products, gamma, variance, epsilon)
+    dx = (slopes - level - centred * tilt) * scale
+    return dx.reshape(x.shape), dgamma, sums.astype(x.dtype)
+
+
+_X = np.sin(np.arange(24.0)).reshape(2, 2, 3, 2)
+_ROW = np.array([1.5, -0.5])
+_SMALL = _X[0, 0].astype(np.float32), *(_ROW.astype(np.float32),) * 3, np.ones(2, np.float32)
+
+moments = Primitive(
+    "moments", _moments_infer, per_element(_moments), lambda: [((_X,), {}), ((_SMALL[0],), {})]
+)
+"""Mean, and mean squared deviation from it, over all axes but the last, in float64 sums; 0 without rows."""
+
+batch_norm = Primitive(
+    "batch_norm",
+    _infer,
+    per_element(_forward),
+    lambda: [((_X, _ROW, _ROW, _ROW, _ROW**2), {"epsilon": 1e-3}), (_SMALL, {"epsilon": 0.1, "relu": True})],
+)
+"""(x - mean) / √(variance + epsilon) · gamma + beta, perhaps without what is negative.
+
+Mean and variance must be the `moments` of x: the gradient of x has what comes through them too.
+"""
+
+batch_norm_backward = Primitive(
+    "batch_norm_backward",
+    lambda g, x, gamma, beta, mean, variance, **_: (x.spec, gamma.spec, gamma.spec),
+    per_element(_backward),
+    lambda: [
+        ((np.cos(_X), _X, _ROW, _ROW, _ROW, _ROW**2), {"epsilon": 1e-3}),
+        ((_SMALL[0][::-1], *_SMALL), {"epsilon": 0.1, "relu": True}),
+    ],
+)
+"""Gradients of x, gamma and beta, from that of the result of `batch_norm` and its inputs."""
+
+# Kernels -------------------------------------------------------------------------------------------
+
+
+def _sums_scratch(x: Any, *_: Any, **__: Any) -> list[TensorSpec]:
+    return [TensorSpec((CHUNKS, 2, x.shape[-1]), np.float64)]
+
+
+def _run_moments(out: Any, scratch: Any, x: Any) -> None:
+    rows, partial = _rows(plain(x)), scratch[0]
+    shift = rows[0].astype(np.float64) if len(rows) else np.zeros(rows.shape[1])
+    over_batch(
+        lambda chunk, first, last: kernels.normalization.moments(rows, first, last, shift, partial[chunk]),
+        len(rows), rows.size > _WORTH_THREADS,
+    )  # fmt: skip
+    sums = np.add.reduce(partial, axis=0) / max(len(rows), 1)
+    out[0][...] = sums[0] + shift
+    out[1][...] = np.maximum(sums[1] - np.square(sums[0]), 0.0)
+
+
+def _run_forward(
+    out: Any, _: Any, x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, *, epsilon: float,
+    relu: bool = False,
+) -> None:  # fmt: skip
+    rows, results = _rows(plain(x)), _rows(out[0])
+    settings = (plain(mean), _scale(gamma, variance, epsilon), plain(beta), relu)
+    over_batch(
+        lambda _, first, last: kernels.normalization.scale_rows(rows, first, last, *settings, results),
+        len(rows), rows.size > _WORTH_THREADS,
+    )  # fmt: skip
+
+
+def _run_backward(
+    out: Any, scratch: Any, g: Any, x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, *,
+    epsilon: float, relu: bool = False,
+) -> None:  # fmt: skip
+    slopes, rows, results, partial = _rows(plain(g)), _rows(plain(x)), _rows(out[0]), scratch[0]
+    settings = (plain(mean), _scale(gamma, variance, epsilon), plain(beta), relu)
+    parallel, module = rows.size > _WORTH_THREADS, kernels.normalization
+    over_batch(
+        lambda chunk, first, last: module.slope_sums(slopes, rows, first, last, *settings, partial[chunk]),
+        len(rows), parallel,
+    )  # fmt: skip
+    sums = np.add.reduce(partial, axis=0)
+    level, tilt, out[1][...] = _coefficients(len(rows), *sums, gamma, variance, epsilon)
+    out[2][...] = sums[0]
+    over_batch(
+        lambda _, first, last: module.slopes(slopes, rows, first, last, *settings, level, tilt, results),
+        len(rows), parallel,
+    )  # fmt: skip
+
+
+KERNELS["moments"] = Kernel(_run_moments, _sums_scratch)
+KERNELS["batch_norm"] = Kernel(_run_forward, in_place=True)
+KERNELS["batch_norm_backward"] = Kernel(_run_backward, _sums_scratch)
+
+# Gradients -----------------------------------------------------------------------------------------
+
+
+def _moments_rule(call: Call, g_mean: Tensor | None, g_variance: Tensor | None) -> Sequence[Any]:
+    (x,) = call.inputs
+    share = size_of(output(call), dtype=x.dtype.name) / size_of(x, dtype=x.dtype.name)
+    parts = []
+    if g_mean is not None:
+        parts.append(expand_like(g_mean * share, x))
+    if g_variance is not None:
+        parts.append((x - output(call)) * (g_variance * share * 2.0))
+    return (parts[0] + parts[1] if len(parts) == 2 else parts[0],)
+
+
+def _rule(call: Call, g: Tensor) -> Sequence[Any]:
+    dx, dgamma, dbeta = batch_norm_backward(g, *call.inputs, **call.attributes)
+    return dx, dgamma, dbeta, None, None
+
+
+RULES["moments"] = _moments_rule
+RULES["batch_norm"] = _rule
