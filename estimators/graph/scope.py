@@ -100,6 +100,15 @@ def _current() -> _Scope:
     return scope
 
 
+def current_store() -> VariableStore:
+    """Return the store of the model function that runs.
+
+    Raises:
+        InvalidArgumentError: None runs.
+    """
+    return _current().store
+
+
 @contextlib.contextmanager
 def variable_scope(
     name: str,
@@ -263,5 +272,5 @@ def op_seed(seed: int | None) -> tuple[int, int]:
     model_seed = scope.store.seed or 0
     if seed is not None:
         return model_seed, int(seed)
-    place = f"{scope.path}random_{scope.store.count(scope.path + '#random')}"
+    place = f"{scope.path}random_{scope.store.count('#random/' + scope.path)}"
     return model_seed, zlib.crc32(place.encode())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from dataflow.expr.tensor import Tensor, as_tensor
-from estimators.graph.scope import get_variable, layer_name, variable_scope
+from estimators.graph.scope import VariableStore, current_store, get_variable, layer_name, variable_scope
 from estimators.graph.variable import Variable
 
 
@@ -16,7 +16,8 @@ class Layer(ABC):
 
     A subclass makes its variables in `build` with `add_variable`, and computes in `apply`. Calling a
     layer several times shares the variables; for layers with statistics, such as batch normalization,
-    their updates then follow one another.
+    their updates then follow one another. In another model (the same model function called for another
+    mode, say) a layer makes its variables anew.
 
     Args:
         name: Name of the layer in its scope; default the class's, with a number from the second on.
@@ -28,6 +29,7 @@ class Layer(ABC):
         self._given_name = name
         self.name: str | None = None
         self.variables: dict[str, Variable] = {}
+        self._store: VariableStore | None = None
 
     def build(self, inputs: Any) -> None:
         """Make the variables; called once, inside of the layer's scope, with the first inputs."""
@@ -39,7 +41,8 @@ class Layer(ABC):
     def __call__(self, inputs: Any, **settings: Any) -> Any:
         """Apply the layer to a tensor (or to what the layer takes)."""
         inputs = inputs if isinstance(inputs, tuple | dict) else as_tensor(inputs)
-        if self.name is None:
+        if self._store is not current_store():
+            self._store, self.variables = current_store(), {}
             self.name = layer_name(self._given_name, self.default_name)
             with variable_scope(self.name):
                 self.build(inputs)

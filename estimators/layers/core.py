@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor
@@ -160,6 +161,7 @@ class Embedding(Layer):
         output_dim: Size of a row.
         embeddings_initializer: Of `embeddings`, ``[input_dim, output_dim]``.
         embeddings_regularizer: Of `embeddings`; makes the gradient dense.
+        dtype: Of `embeddings`.
         name: Default "embedding".
 
     >>> from estimators.graph.scope import VariableStore
@@ -177,10 +179,11 @@ class Embedding(Layer):
         embeddings_initializer: str | Initializer = "uniform",
         embeddings_regularizer: Regularizer = None,
         *,
+        dtype: npt.DTypeLike = np.float32,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        self.input_dim, self.output_dim = input_dim, output_dim
+        self.input_dim, self.output_dim, self.dtype = input_dim, output_dim, dtype
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = embeddings_regularizer
 
@@ -189,6 +192,7 @@ class Embedding(Layer):
         self.add_variable(
             "embeddings",
             (self.input_dim, self.output_dim),
+            dtype=self.dtype,
             initializer=self.embeddings_initializer,
             regularizer=self.embeddings_regularizer,
         )

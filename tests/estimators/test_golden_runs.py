@@ -15,6 +15,8 @@ from tests.estimators.helpers import (
     start,
 )
 
+BOTH_FORMS = True
+
 SCOPE = "linear/linear_model/"
 NAMES = {"bias": "bias_weights", "sq_footage": "sq_footage/weights", "type": "type/weights"}
 REDUCTIONS = {"v1": "sum", "v2": "sum_over_batch_size"}

@@ -9,6 +9,8 @@ from estimators.graph.registry import RULES
 from estimators.graph.variable import Variable
 from tests.estimators.gradient_cases import CASES
 
+BOTH_FORMS = True
+
 A = np.array([[1.5, -2.0, 0.25], [0.5, 3.0, -1.0]])
 
 

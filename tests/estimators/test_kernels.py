@@ -66,9 +66,9 @@ def test_unique_rows(kernel, ids):
 def test_ftrl(kernel, settings, size):
     v, g, z = np.random.default_rng(3).normal(size=(3, size))
     n = np.abs(z) + 0.1
-    new = [np.empty(size) for _ in range(3)]
-    kernel(v, g, n, z, *new, *settings)
-    for found, wanted in zip(new, ftrl_twin(v, g, n, z, *settings), strict=True):
+    twin = ftrl_twin(v, g, n, z, *settings)
+    kernel(v, n, z, g, *settings)
+    for found, wanted in zip((v, n, z), twin, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-14)
 
 

@@ -11,6 +11,8 @@ from estimators.graph.scope import AUTO_REUSE, VariableStore, get_variable, vari
 from estimators.graph.updates import group
 from estimators.optimizers import SGD
 
+BOTH_FORMS = True
+
 
 def leaf(*shape, dtype=np.float32):
     return parameter(TensorSpec(shape, dtype))
@@ -104,6 +106,24 @@ def test_dropout_is_the_identity_unless_in_training():
     np.testing.assert_allclose(first[first != 0], 2 * X[first != 0])
 
 
+def test_dropout_differs_between_calls_in_a_shared_scope():
+    x, found = leaf(None, 4), []
+    with VariableStore(seed=1):
+        for _ in range(2):
+            with variable_scope("critic", reuse=AUTO_REUSE):
+                found.append(layers.dropout(x, 0.5, training=True))
+    results = Program([x], {"a": found[0], "b": found[1]}).run([X], {})
+    assert not np.array_equal(results["a"], results["b"])
+
+
+def test_a_layer_makes_its_variables_anew_in_another_model():
+    layer = layers.Dense(3)
+    for _ in range(2):
+        with VariableStore() as store:
+            layers.dense(layer(leaf(None, 4)), 2)
+        assert [n for n in store.variables if n.endswith("kernel")] == ["dense/kernel", "dense_1/kernel"]
+
+
 def test_embedding_gives_rows():
     with VariableStore() as store:
         ids = leaf(None, 2, dtype=np.int64)
@@ -146,7 +166,10 @@ def test_a_normalization_applied_twice_moves_its_averages_twice():
         a, b = leaf(None, 4), leaf(None, 4)
         layer = layers.BatchNormalization(momentum=0.5)
         first, second = (np.mean(np.square(layer(x, training=True))) for x in (a, b))
-        ops = [SGD(0.1).minimize(first, var_list=[layer.gamma]), SGD(0.1).minimize(second, var_list=[layer.beta])]
+        ops = [
+            SGD(0.1).minimize(first, var_list=[layer.gamma]),
+            SGD(0.1).minimize(second, var_list=[layer.beta]),
+        ]
     program = Program([a, b], {}, group(*ops).all_updates())
     values = initial_values(program.variables, 0)
     program.run([X, X + 8], values)

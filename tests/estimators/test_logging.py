@@ -77,6 +77,7 @@ def test_evaluation_lines(tmp_path, messages):
     start_at = next(i for i, m in enumerate(messages()) if m.startswith("Starting evaluation all at 20"))
     assert messages()[-2].startswith("Finished evaluation all at 20")
     assert messages()[start_at + 1 : -2] == [
+        "Graph was finalized.",
         f"Restoring parameters from {tmp_path}/model.ckpt-100",
         "Running local_init_op.",
         "Done running local_init_op.",

@@ -9,6 +9,8 @@ from estimators.graph.program import Program, initial_values
 from estimators.graph.updates import Update
 from estimators.graph.variable import Variable, constant
 
+BOTH_FORMS = True
+
 
 def uniform(shape, dtype, rng):
     return rng.uniform(-1, 1, shape).astype(dtype)

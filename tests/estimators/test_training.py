@@ -14,6 +14,8 @@ from tests.estimators.helpers import (
     variables,
 )
 
+BOTH_FORMS = True
+
 
 def step_of(model):
     return int(model.get_variable_value("global_step"))

@@ -36,6 +36,8 @@ CASES = {
         (np.dot, [A[0], A[1]]),
         (np.outer, [A[0], A[1]]),
         (np.inner, [A, STACK[0]]),
+        (lambda x, y: np.einsum("bij,bkj->bik", x, y), [STACK, STACK[:, :1] + 1.0]),
+        (lambda x, y: np.einsum("ij,jk->k", x, y), [A, MATRIX]),
     ],
     "maximum": (np.maximum, [A, B]),
     "mean": [
@@ -51,7 +53,11 @@ CASES = {
     "sigmoid": (sigmoid, [A]),
     "sigmoid_cross_entropy": (sigmoid_cross_entropy, [A, POSITIVE]),
     "size_of": (lambda x: x / size_of(x, dtype="float64"), [A]),
-    "sqrt": (np.sqrt, [POSITIVE]),
+    "sqrt": [
+        (np.sqrt, [POSITIVE]),
+        (lambda x: np.linalg.norm(x, axis=1, keepdims=True), [A]),
+        (lambda x: np.linalg.norm(x, ord=3, axis=0), [A]),
+    ],
     "square": (np.square, [A]),
     "subtract": (np.subtract, [A, B]),
     "sum": (lambda x: np.sum(x, axis=0), [A]),

@@ -1,0 +1,14 @@
+"""Modules that say ``BOTH_FORMS = True`` run twice: with planned programs, and with the plain NumPy form."""
+
+import pytest
+
+
+def pytest_generate_tests(metafunc):
+    if getattr(metafunc.module, "BOTH_FORMS", False):
+        metafunc.fixturenames.append("form_of_programs")
+        metafunc.parametrize("form_of_programs", ["planned", "plain"], indirect=True)
+
+
+@pytest.fixture
+def form_of_programs(request, monkeypatch):
+    monkeypatch.setenv("ESTIMATORS_REFERENCE", str(int(request.param == "plain")))
