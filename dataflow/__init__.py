@@ -1,5 +1,6 @@
 """dataflow: lazy datasets over sharded files, in the words of tf.data."""
 
+from dataflow import image, parsing, random, tensors, text
 from dataflow.dataset import Dataset
 from dataflow.errors import (
     AlreadyExistsError,
@@ -83,10 +84,15 @@ __all__ = [
     "WriteResult",
     "csv_row_counts",
     "decode_csv",
+    "image",
     "infer_csv_schema",
     "make_csv_dataset",
+    "parsing",
+    "random",
     "read_csv",
     "read_manifest",
     "set_random_seed",
     "shuffle_mixing",
+    "tensors",
+    "text",
 ]

@@ -19,7 +19,7 @@ LAYERS = [
     | {"block_bytes"},
     {"storage", "csv", "csv_format", "store", "seeds", "random_order", "mixing"},
     {"expr"},
-    {"reduction"},
+    {"reduction", "tensors", "text", "image", "parsing", "random"},
     {"plan", "runtime"},
     {"sources", "transforms"},
     {"rewrites"},
@@ -36,7 +36,7 @@ LAYERS = [
 # These packages import nothing but the standard library and what is listed.
 CLOSED = {
     "dataflow.kernels": {"numpy", "numba", "llvmlite", "dataflow.kernels"},
-    "estimators.kernels": {"numpy", "numba", "dataflow.kernels", "estimators.kernels"},
+    "estimators.kernels": {"numpy", "numba", "llvmlite", "dataflow.kernels", "estimators.kernels"},
 }
 
 # These are imported only by the modules listed.
@@ -44,11 +44,12 @@ RESERVED = {
     "estimators": ["estimators", "estimators.*"],
     "fsspec": ["dataflow.storage", "dataflow.storage.*"],
     "pyarrow.parquet": ["dataflow.storage", "dataflow.storage.*"],
-    "llvmlite": ["dataflow.kernels.*"],
+    "llvmlite": ["dataflow.kernels.*", "estimators.kernels.*"],
     "numba": ["dataflow.kernels.*", "estimators.kernels.*"],
     "threading": ["dataflow.runtime.threads"],
     "concurrent.futures": ["dataflow.runtime.threads"],
     "queue": ["dataflow.runtime.threads"],
+    "PIL": ["dataflow.expr.primitives.image"],
 }
 
 # Files are opened only in dataflow/storage: no other module calls one of these.
@@ -56,7 +57,7 @@ OPENING = {"open", "io.open", "os.open", "os.fdopen", "gzip.open", "bz2.open", "
 OPENING_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "memory_map", "OSFile"}
 
 # `import dataflow` and `import estimators` leave these alone: slow, or an extra.
-LAZY = ["numba", "pyarrow.dataset", "pandas", "matplotlib", "torch", "polars"]
+LAZY = ["numba", "pyarrow.dataset", "pandas", "matplotlib", "torch", "polars", "PIL"]
 
 
 def _modules() -> dict[str, ast.Module]:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from dataflow.block import Ragged
 from dataflow.errors import DataflowError, InvalidArgumentError
 from dataflow.expr.tensor import CONSTANT, PARAMETER, Call, Tensor, as_value, plain_value
 from dataflow.strings import Strings
@@ -95,9 +96,15 @@ class Function:
             rows: Number of elements, with ``lead=1``.
 
         Returns:
-            One array or `Strings` per output, with the leading axis if ``lead=1``.
+            One array or `Strings` per output, with the leading axis if ``lead=1``; then it may also be a
+            `Ragged` column, where a primitive gives elements of different shapes.
+
+        Raises:
+            DataflowError: Where one element is to blame, with its row. Without a row where the elements, one
+                by one, may be right: a primitive needs values of one shape.
         """
         steps, places = self._schedule
+        ragged = False
         results: list[tuple[Any, ...]] = []
         for step in steps:
             if step.parameter is not None:
@@ -107,6 +114,8 @@ class Function:
                 results.append((step.call.attributes["value"],))
                 continue
             arguments = [results[number][output] for number, output in step.inputs]
+            if ragged and any(isinstance(value, Ragged) for value in arguments):
+                raise _one_shape_needed(step.call)
             has_lead = lead == 1 and any(step.batched)
             if has_lead:
                 if step.call.primitive.elementwise:
@@ -116,6 +125,7 @@ class Function:
                     arguments = [a if f else broadcast_rows(a, rows) for a, f in pairs]
             result = _compute(step.call, has_lead, arguments)
             results.append(result if isinstance(result, tuple) else (result,))
+            ragged = ragged or any(isinstance(value, Ragged) for value in results[-1])
         if lead == 0:
             return [results[number][output] for number, output in places]
         return [
@@ -166,6 +176,14 @@ def _compute(call: Call, has_lead: bool, arguments: Sequence[Any]) -> Any:
         )
         failed.call = call
         raise failed from cause
+
+
+def _one_shape_needed(call: Call) -> InvalidArgumentError:
+    error = InvalidArgumentError(
+        f"{call.primitive.name} needs values of one shape, and the elements have several, at {call.line}"
+    )
+    error.call = call
+    return error
 
 
 def depends_on(tensor: Tensor, call: Call, output: int) -> bool:

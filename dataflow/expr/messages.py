@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dataflow.errors import DataflowError, TraceError
@@ -25,6 +25,21 @@ def build(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if line not in error.message:
             error.message += f", at {line}"
         raise
+
+
+def build_numpy(
+    function: Callable[..., Any], known: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Any:
+    """Call what stands for a NumPy function on tensors; it may not know all of NumPy's arguments."""
+    try:
+        return build(known, *args, **kwargs)
+    except DataflowError:
+        raise
+    except TypeError as error:
+        problem = str(error).rpartition("() ")[2]
+        raise TraceError(f"{full_name(function)} on symbolic tensors: {problem}", hint=NO_VALUE).in_stage(
+            user_line()
+        ) from error
 
 
 def full_name(function: Callable[..., Any]) -> str:

@@ -10,7 +10,15 @@ import numpy as np
 
 from dataflow.block import as_column
 from dataflow.errors import SpecError, TraceError
-from dataflow.expr.messages import NO_ARRAY, NO_VALUE, build, full_name, not_available, suggestion
+from dataflow.expr.messages import (
+    NO_ARRAY,
+    NO_VALUE,
+    build,
+    build_numpy,
+    full_name,
+    not_available,
+    suggestion,
+)
 from dataflow.origin import user_line
 from dataflow.spec import STRING, ObjectSpec, ObjectValue, TensorSpec, is_text
 from dataflow.strings import Strings
@@ -26,7 +34,7 @@ class Primitive:
             result, or a tuple of them for several results.
         compute: ``compute(lead, *values, **attributes)`` gets NumPy arrays and `Strings`. With
             ``lead=1`` each value has a leading axis of elements in front of the element's own
-            axes, with ``lead=0`` it has none.
+            axes, with ``lead=0`` it has none. With ``lead=1`` a result may be a `Ragged` column.
         samples: Makes argument tuples ``(inputs, attributes)`` for the conformance suite.
         elementwise: The inputs broadcast against each other and are aligned by the evaluator, so
             `compute` may treat them as plain arrays and ignore `lead`.
@@ -265,7 +273,7 @@ class Tensor:
         known = NUMPY_FUNCTIONS.get(function)
         if known is None:
             raise not_available(full_name(function), _available())
-        return build(known, *args, **kwargs)
+        return build_numpy(function, known, args, kwargs)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise TraceError("a symbolic tensor has no value yet, so it cannot become an array", hint=NO_ARRAY)
@@ -355,7 +363,7 @@ def broadcast_shapes(*shapes: tuple[int | None, ...]) -> tuple[int | None, ...]:
         if len(known) > 1:
             raise SpecError(
                 f"shapes {' and '.join(map(str, shapes))} do not broadcast",
-                hint="sizes, from the last axis on, must be equal or 1: x[:, None] adds an axis, x.reshape moves it",
+                hint="sizes, from the last axis on, must be equal or 1: x[:, None] adds an axis",
             )
         result.append(next(iter(known)) if known else (None if None in sizes else 1))
     return tuple(result)

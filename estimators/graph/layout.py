@@ -13,7 +13,7 @@ from estimators.graph.registry import KERNELS
 from estimators.graph.schedule import Step
 from estimators.graph.specialize import Sized
 
-VIEWS = frozenset({"reshape", "transpose", "index"})
+VIEWS = frozenset({"reshape", "transpose", "index", "split", "part_of"})
 """Primitives whose results share the memory of their input."""
 FOREVER = 1 << 60
 
@@ -73,7 +73,7 @@ def actions_of(sized: Sized, kept: set[int]) -> list[Action]:
 
 def _kind(step: Step, sized: Sized, kept: set[int], contiguous: set[int]) -> str:
     name, source = step.call.primitive.name, step.inputs[0]
-    if name in VIEWS and source in kept and (name != "reshape" or source in contiguous):
+    if name in VIEWS and kept.issuperset(step.inputs) and (name != "reshape" or source in contiguous):
         return "view"
     specs = [sized.specs[place] for place in step.results]
     known = all(spec is not None and not is_text(spec.dtype) for spec in specs)

@@ -156,9 +156,11 @@ class Plan:
         for number, action in enumerate(self._actions):
             if action.kind == "view":
                 step = action.step
-                (place,) = step.results
-                source = self._arrays[step.inputs[0]]
-                self._arrays[place] = step.call.primitive.compute(0, source, **step.call.attributes)
+                inputs = [self._arrays[place] for place in step.inputs]
+                views = step.call.primitive.compute(0, *inputs, **step.call.attributes)
+                self._arrays.update(
+                    zip(step.results, views if isinstance(views, tuple) else (views,), strict=True)
+                )
                 continue
             if action.kind != "compute":
                 for place in action.results:

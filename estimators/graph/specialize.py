@@ -15,10 +15,22 @@ from dataflow.spec import TensorSpec, is_text
 from dataflow.strings import Strings
 from estimators.graph.schedule import SMALL, Schedule, Step
 
-SHAPE_ONLY = {"sum_to": (1,), "expand_like": (1,), "size_of": (0,)}
+SHAPE_ONLY = {
+    **dict.fromkeys(("size_of", "full_like"), slice(0, 1)),
+    **dict.fromkeys(
+        ("sum_to", "expand_like", "reshape_like", "put_like", "sum_copies", "average_pool2d_backward"),
+        slice(1, 2),
+    ),
+    **dict.fromkeys(
+        ("add_at", "add_along", "scatter_sum", "max_pool2d_backward", "conv2d_backward_input"), slice(2, 3)
+    ),
+    "conv2d_backward_filters": slice(2, 3),
+    "part_of": slice(1, None),
+}
 """Inputs of which only the shape is used, by the primitive's name."""
 UNCHANGED = frozenset(
-    {"sum_to", "expand_like", "reshape", "cast", "with_updates", "stop_gradient", "positive"}
+    {"sum_to", "expand_like", "reshape", "reshape_like", "broadcast_to", "cast", "with_updates", "positive"}
+    | {"stop_gradient"}
 )
 """Primitives that return their first input if its shape and dtype are those of the result."""
 
@@ -108,8 +120,8 @@ class _Sizer:
             raise failed(call, error, [tensor.shape for tensor in tensors]) from error
         for place, spec in zip(step.results, found if isinstance(found, tuple) else (found,), strict=True):
             self._set(place, spec)
-        for position in SHAPE_ONLY.get(call.primitive.name, ()):
-            inputs[position] = self._stand_in(inputs[position])
+        shape_only = SHAPE_ONLY.get(call.primitive.name, slice(0))
+        inputs[shape_only] = [self._stand_in(place) for place in inputs[shape_only]]
         first, result = self.specs[inputs[0]], self.specs[step.results[0]]
         if call.primitive.name in UNCHANGED and first is not None and first == result:
             self.same[step.results[0]] = inputs[0]

@@ -204,20 +204,34 @@ def max_pool(
 
 
 @kernel
+def _windows_at(position: int, taps: int, stride: int, before: int, count: int) -> tuple[int, int]:
+    """Return the first window that has a position of an image, and where the windows with it end."""
+    return max((position + before - taps) // stride + 1, 0), min((position + before) // stride + 1, count)
+
+
+@kernel
+def _windows_along(size: int, taps: int, stride: int, before: int, count: int) -> Ints:
+    """Return `_windows_at` for all positions ``[size, 2]``."""
+    out = np.empty((size, 2), np.int64)
+    for position in range(size):
+        out[position, 0], out[position, 1] = _windows_at(position, taps, stride, before, count)
+    return out
+
+
+@kernel
 def max_pool_backward(
     g: Floats, which: Numbers, first: int, last: int, grid: Ints, at_once: int, out: Floats
 ) -> None:
     """Sum for each cell of an image the gradients of the windows that chose it."""
     _, height, width, channels = out.shape
+    across = _windows_along(width, grid[1], grid[3], grid[5], g.shape[2])
     flat_g, flat_out, flat_which = g.reshape(g.size), out.reshape(out.size), which.reshape(which.size)
     whole = channels - channels % at_once
     for n in range(first, last):
         for p in range(height):
-            begin_i = max((p + grid[4] - grid[0]) // grid[2] + 1, 0)
-            end_i = min((p + grid[4]) // grid[2] + 1, g.shape[1])
+            begin_i, end_i = _windows_at(p, grid[0], grid[2], grid[4], g.shape[1])
             for q in range(width):
-                begin_j = max((q + grid[5] - grid[1]) // grid[3] + 1, 0)
-                end_j = min((q + grid[5]) // grid[3] + 1, g.shape[2])
+                begin_j, end_j = across[q, 0], across[q, 1]
                 start = ((n * g.shape[1] + begin_i) * g.shape[2] + begin_j) * channels
                 place = ((n * height + p) * width + q) * channels
                 cell = (p + grid[4] - begin_i * grid[2]) * grid[1] + q + grid[5] - begin_j * grid[3]
@@ -266,13 +280,12 @@ def average_pool(x: Floats, first: int, last: int, grid: Ints, out: Floats) -> N
 def average_pool_backward(g: Floats, first: int, last: int, grid: Ints, out: Floats) -> None:
     """Sum for each cell of an image its share in the gradients of the windows it is in."""
     _, height, width, channels = out.shape
+    across = _windows_along(width, grid[1], grid[3], grid[5], g.shape[2])
     for n in range(first, last):
         for p in range(height):
-            begin_i = max((p + grid[4] - grid[0]) // grid[2] + 1, 0)
-            end_i = min((p + grid[4]) // grid[2] + 1, g.shape[1])
+            begin_i, end_i = _windows_at(p, grid[0], grid[2], grid[4], g.shape[1])
             for q in range(width):
-                begin_j = max((q + grid[5] - grid[1]) // grid[3] + 1, 0)
-                end_j = min((q + grid[5]) // grid[3] + 1, g.shape[2])
+                begin_j, end_j = across[q, 0], across[q, 1]
                 total = out[n, p, q]
                 total[:] = 0.0
                 for i in range(begin_i, end_i):

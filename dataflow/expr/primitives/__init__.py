@@ -9,10 +9,35 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from dataflow.expr.primitives import arithmetic, cast, csv, lookup, reduction, select, shape, size, text
+from dataflow.expr.primitives import (
+    arithmetic,
+    cast,
+    csv,
+    einsum,
+    fill,
+    hashing,
+    image,
+    indexing,
+    linear_algebra,
+    lookup,
+    order,
+    parse_json,
+    random,
+    rearrange,
+    reduction,
+    scan,
+    select,
+    shape,
+    size,
+    text,
+    text_parts,
+)
 from dataflow.expr.tensor import Primitive
 
-FAMILIES: tuple[ModuleType, ...] = (arithmetic, cast, csv, lookup, reduction, select, shape, size, text)
+FAMILIES: tuple[ModuleType, ...] = (
+    arithmetic, cast, csv, einsum, fill, hashing, image, indexing, linear_algebra, lookup, order, parse_json,
+    random, rearrange, reduction, scan, select, shape, size, text, text_parts,
+)  # fmt: skip
 
 PRIMITIVES: dict[str, Primitive] = {
     value.name: value

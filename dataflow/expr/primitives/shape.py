@@ -1,35 +1,30 @@
-"""Primitives that move values without changing them: reshape, stack, index, transpose, matmul."""
+"""Primitives that move values without changing them: reshape, stack, concatenate, transpose."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from dataflow.block import Column, concat_columns
-from dataflow.errors import SpecError, TraceError
+from dataflow.errors import SpecError
+from dataflow.expr.primitives.indexing import index, normalize_axis, rearranged
 from dataflow.expr.tensor import (
     METHODS,
     NUMPY_FUNCTIONS,
-    UFUNCS,
     Primitive,
     Tensor,
     as_tensor,
-    broadcast_shapes,
-    require_numeric,
 )
 from dataflow.spec import Shape, TensorSpec, dtype_name, is_text
 from dataflow.strings import Strings
 
 
 def _move(x: Any, order: Sequence[int]) -> Any:
-    """Transpose numbers, or text by way of its positions."""
-    if not isinstance(x, Strings):
-        return np.transpose(x, order)
-    positions = np.arange(len(x.values)).reshape(x.shape).transpose(order)
-    return Strings(x.reshape((-1,)).take(positions.ravel()).values, positions.shape)
+    """Transpose numbers or text."""
+    return rearranged(x, lambda values: np.transpose(values, order))
 
 
 def _reshape_infer(x: Tensor, *, shape: Shape) -> TensorSpec:
@@ -75,12 +70,31 @@ def _common_dtype(inputs: Sequence[Tensor]) -> np.dtype[Any]:
     return np.result_type(*dtypes) if len(dtypes) > 1 else inputs[0].dtype
 
 
+def _same_shape(name: str, shapes: Sequence[Shape], inputs: Sequence[Tensor]) -> list[int | None]:
+    """Return the shape that all have, as far as it is known.
+
+    Raises:
+        SpecError: Two of them differ.
+    """
+    result: list[int | None] = []
+    for sizes in zip(*shapes, strict=True):
+        known = set(sizes) - {None}
+        if len(known) > 1:
+            specs = ", ".join(str(tensor.spec) for tensor in inputs)
+            raise SpecError(
+                f"{name}: the shapes of {specs} do not fit",
+                hint="all sizes but that of the joined axis must be equal",
+            )
+        result.append(known.pop() if known else None)
+    return result
+
+
 def _stack_infer(*inputs: Tensor, axis: int) -> TensorSpec:
     dtype = _common_dtype(inputs)
     if len({t.ndim for t in inputs}) > 1:
         raise SpecError(f"np.stack needs equal shapes, and got {[t.shape for t in inputs]}")
-    shape = list(broadcast_shapes(*(t.shape for t in inputs)))
-    shape.insert(axis if axis >= 0 else len(shape) + 1 + axis, len(inputs))
+    shape = _same_shape("np.stack", [t.shape for t in inputs], inputs)
+    shape.insert(normalize_axis(axis, len(shape) + 1), len(inputs))
     return TensorSpec(shape, dtype)
 
 
@@ -107,8 +121,9 @@ def _concat_infer(*inputs: Tensor, axis: int) -> TensorSpec:
         raise SpecError(
             f"np.concatenate needs equal ranks of at least 1, and got {[t.shape for t in inputs]}"
         )
-    axis %= inputs[0].ndim
-    rest = broadcast_shapes(*((*t.shape[:axis], *t.shape[axis + 1 :]) for t in inputs))
+    axis = normalize_axis(axis, inputs[0].ndim)
+    others = [(*t.shape[:axis], *t.shape[axis + 1 :]) for t in inputs]
+    rest = _same_shape(f"np.concatenate along axis {axis}", others, inputs)
     sizes = [t.shape[axis] for t in inputs]
     total = None if None in sizes else sum(sizes)  # type: ignore[arg-type]
     dtype = _common_dtype(inputs)
@@ -148,143 +163,113 @@ transpose = Primitive(
     lambda: [((np.arange(6.0).reshape(2, 3),), {"order": (1, 0)})],
 )
 
-Key = tuple[Any, ...]
-
-
-def _index_infer(x: Tensor, *, key: Key) -> TensorSpec:
-    shape: list[int | None] = []
-    axis = 0
-    for part in key:
-        if part is None:
-            shape.append(1)
-            continue
-        if axis >= x.ndim:
-            raise SpecError(f"too many indices for {x.spec}")
-        size = x.shape[axis]
-        axis += 1
-        if isinstance(part, int):
-            if size is not None and not -size <= part < size:
-                raise SpecError(f"index {part} is out of range for size {size}")
-        else:
-            shape.append(None if size is None and part != slice(None) else _slice_size(part, size))
-    return TensorSpec([*shape, *x.shape[axis:]], x.dtype)
-
-
-def _slice_size(part: slice, size: int | None) -> int | None:
-    return None if size is None else len(range(*part.indices(size)))
-
-
-def _index(lead: int, x: Any, *, key: Key) -> Any:
-    full = (slice(None),) * lead + key
-    if not isinstance(x, Strings):
-        return x[full]
-    positions = np.arange(len(x.values)).reshape(x.shape)[full]
-    return Strings(x.reshape((-1,)).take(np.ravel(positions)).values, np.shape(positions))
-
-
-index = Primitive(
-    "index",
-    _index_infer,
-    _index,
-    lambda: [
-        ((np.arange(6.0).reshape(2, 3),), {"key": (slice(None), 1)}),
-        ((np.arange(4),), {"key": (None, slice(1, 3))}),
-    ],
-)
-
-
-def _matmul_infer(a: Tensor, b: Tensor) -> TensorSpec:
-    require_numeric("np.matmul", a, b)
-    if a.ndim != 2 or b.ndim != 2:
-        raise SpecError(f"matmul takes matrices, and got {a.spec} and {b.spec}", hint="reshape them first")
-    if None not in (a.shape[1], b.shape[0]) and a.shape[1] != b.shape[0]:
-        raise SpecError(
-            f"matmul of {a.shape} and {b.shape}: {a.shape[1]} columns do not meet {b.shape[0]} rows"
-        )
-    return TensorSpec((a.shape[0], b.shape[1]), np.result_type(a.dtype, b.dtype))
-
-
-matmul = Primitive(
-    "matmul",
-    _matmul_infer,
-    lambda _, a, b: np.matmul(a, b),
-    lambda: [((np.arange(6.0).reshape(2, 3), np.ones((3, 2))), {})],
-)
-
-
-def _as_key(key: Any) -> Key:
-    parts = key if isinstance(key, tuple) else (key,)
-    for part in parts:
-        if isinstance(part, Tensor) or not (
-            part is None or part is Ellipsis or isinstance(part, int | slice | np.integer)
-        ):
-            raise TraceError(
-                f"symbolic tensors are indexed by numbers, slices, None and ..., not {type(part).__name__}",
-                hint="use np.where to choose by a condition",
-            )
-    return tuple(int(p) if isinstance(p, np.integer) else p for p in parts)
-
-
-def get_item(x: Tensor, key: Any) -> Any:
-    """Index with integers, slices, None and Ellipsis."""
-    parts = _as_key(key)
-    if Ellipsis in parts:
-        at = parts.index(Ellipsis)
-        fill = x.ndim - sum(p is not None and p is not Ellipsis for p in parts)
-        parts = (*parts[:at], *(slice(None),) * fill, *parts[at + 1 :])
-    return index(x, key=parts)
-
 
 def _reshape(x: Any, *shape: Any) -> Any:
     sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
-    return reshape(x, shape=tuple(int(s) for s in sizes))
+    tensor = as_tensor(x)
+    return reshape(tensor, shape=_with_unknown(tensor.shape, [None if s is None else int(s) for s in sizes]))
+
+
+def _with_unknown(given: Shape, sizes: list[int | None]) -> tuple[int, ...]:
+    """Return sizes for `reshape`, where None is the size of the only unknown axis of x."""
+    if None not in sizes:
+        return tuple(s for s in sizes if s is not None)
+    if given.count(None) != 1 or sizes.count(None) != 1:
+        raise SpecError(
+            f"reshape of {given} to {tuple(sizes)}: only one size may be unknown", hint="give the others"
+        )
+    if -1 in sizes:
+        rest = math.prod(s for s in sizes if s is not None and s != -1)
+        total = math.prod(s for s in given if s is not None)
+        if not rest or total % rest:
+            raise SpecError(f"cannot reshape {given} to {tuple(sizes)}")
+        sizes = [total // rest if s == -1 else s for s in sizes]
+    return tuple(-1 if s is None else s for s in sizes)
 
 
 def _transpose(x: Any, *axes: Any) -> Any:
     order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes
     rank = as_tensor(x).ndim
+    known = order and order[0] is not None
     return transpose(
-        x,
-        order=tuple(a % rank for a in order) if order and order[0] is not None else tuple(range(rank))[::-1],
+        x, order=tuple(normalize_axis(a, rank) for a in order) if known else tuple(range(rank))[::-1]
     )
 
 
-def _expand_dims(x: Any, axis: int) -> Any:
-    rank = as_tensor(x).ndim
-    return index(x, key=(slice(None),) * (axis % (rank + 1)) + (None,))
+def _swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    rank = as_tensor(a).ndim
+    order = list(range(rank))
+    one, two = normalize_axis(axis1, rank), normalize_axis(axis2, rank)
+    order[one], order[two] = two, one
+    return transpose(a, order=tuple(order))
 
 
-def _squeeze(x: Any, axis: int | None = None) -> Any:
-    shape = as_tensor(x).shape
-    drop = {axis % len(shape)} if axis is not None else {i for i, size in enumerate(shape) if size == 1}
-    return index(x, key=tuple(0 if i in drop else slice(None) for i in range(len(shape))))
+def _moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    rank = as_tensor(a).ndim
+    old, new = (
+        [normalize_axis(i, rank) for i in (axes if isinstance(axes, tuple | list) else [axes])]
+        for axes in (source, destination)
+    )
+    order = [i for i in range(rank) if i not in old]
+    for place, axis in sorted(zip(new, old, strict=True)):
+        order.insert(place, axis)
+    return transpose(a, order=tuple(order))
 
 
-def _matmul(a: Any, b: Any) -> Any:
-    """Matrix product with NumPy's rule for vectors."""
-    left, right = as_tensor(a), as_tensor(b)
-    squeeze_left, squeeze_right = left.ndim == 1, right.ndim == 1
-    product = matmul(left[None] if squeeze_left else left, right[:, None] if squeeze_right else right)
-    product = product[:, 0] if squeeze_right else product
-    return product[0] if squeeze_left else product
+def _expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
+    axes = [axis] if isinstance(axis, int) else axis
+    rank = as_tensor(x).ndim + len(axes)
+    new = {normalize_axis(a, rank) for a in axes}
+    return index(x, key=tuple(None if i in new else slice(None) for i in range(rank)))
+
+
+def _squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
+    tensor = as_tensor(x)
+    if axis is None:
+        drop = {i for i, size in enumerate(tensor.shape) if size == 1}
+    else:
+        drop = {normalize_axis(a, tensor.ndim) for a in ([axis] if isinstance(axis, int) else axis)}
+    wrong = [i for i in drop if tensor.shape[i] not in (1, None)]
+    if wrong:
+        raise SpecError(f"np.squeeze of axis {wrong[0]} of {tensor.spec}, whose size is not 1")
+    return index(tensor, key=tuple(0 if i in drop else slice(None) for i in range(tensor.ndim)))
+
+
+def _concatenated(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+    if axis is None:
+        return concatenate(*(as_tensor(a).reshape(-1) for a in arrays), axis=0)
+    return concatenate(*arrays, axis=axis)
+
+
+def _at_least(rank: int) -> Callable[..., Any]:
+    """Return ``np.atleast_1d`` and such: axes of size 1 come in front, up to two of them."""
+
+    def widen(*arrays: Any) -> Any:
+        tensors = [as_tensor(a) for a in arrays]
+        wide = [index(t, key=(None,) * (rank - t.ndim)) if t.ndim < rank else t for t in tensors]
+        return wide[0] if len(wide) == 1 else tuple(wide)
+
+    return widen
 
 
 METHODS.update(
-    __getitem__=get_item,
     reshape=_reshape,
     transpose=_transpose,
     squeeze=_squeeze,
+    swapaxes=_swapaxes,
     ravel=lambda x: _reshape(x, -1),
 )
 METHODS["flatten"] = METHODS["ravel"]
-UFUNCS["matmul"] = _matmul
 NUMPY_FUNCTIONS.update({
     np.stack: lambda arrays, axis=0: stack(*arrays, axis=axis),
-    np.concatenate: lambda arrays, axis=0: concatenate(*arrays, axis=axis),
-    np.hstack: lambda arrays: concatenate(*arrays, axis=0 if as_tensor(arrays[0]).ndim == 1 else 1),
+    np.concatenate: _concatenated,
+    np.hstack: lambda tup: concatenate(*tup, axis=0 if as_tensor(tup[0]).ndim == 1 else 1),
+    np.vstack: lambda tup: concatenate(*map(_at_least(2), tup), axis=0),
     np.reshape: lambda a, shape: _reshape(a, shape),
     np.transpose: lambda a, axes=None: _transpose(a, *(axes or ())),
+    np.matrix_transpose: lambda x: _swapaxes(x, -1, -2),
+    np.swapaxes: _swapaxes, np.moveaxis: _moveaxis,
     np.expand_dims: _expand_dims, np.squeeze: _squeeze, np.ravel: METHODS["ravel"],
-    np.dot: _matmul,
+    np.atleast_1d: _at_least(1), np.atleast_2d: _at_least(2),
     np.shape: lambda a: as_tensor(a).shape, np.ndim: lambda a: as_tensor(a).ndim,
 })  # fmt: skip

@@ -22,7 +22,18 @@ def _text(name: str, *tensors: Tensor) -> None:
             raise SpecError(f"{name} needs text, and got {tensor.spec}")
 
 
-def _broadcast(value: Strings, shape: tuple[int, ...]) -> Strings:
+def require_utf8(name: str, *tensors: Tensor) -> None:
+    """Raise `SpecError` unless the tensors hold text, not bytes."""
+    _text(name, *tensors)
+    for tensor in tensors:
+        if tensor.dtype != STRING:
+            raise SpecError(
+                f"{name} needs text, and got {tensor.spec}", hint="decode bytes with text.decode first"
+            )
+
+
+def broadcast_text(value: Strings, shape: tuple[int, ...]) -> Strings:
+    """Repeat text to a shape, by NumPy's rules."""
     if value.shape == shape:
         return value
     positions = np.arange(len(value.values)).reshape(value.shape)
@@ -36,9 +47,9 @@ def _equal_infer(a: Tensor, b: Tensor) -> TensorSpec:
 
 def _equal(_: int, a: Strings, b: Strings) -> Any:
     shape = np.broadcast_shapes(a.shape, b.shape)
-    left = a if a.shape == shape else _broadcast(a, shape)
+    left = a if a.shape == shape else broadcast_text(a, shape)
     if len(b.values) != 1:
-        right = _broadcast(b, shape).decoded().values
+        right = broadcast_text(b, shape).decoded().values
         return np.asarray(pc.fill_null(pc.equal(left.decoded().values, right), False)).reshape(shape)
     value = b.values[0].as_py()
 
@@ -65,7 +76,7 @@ def _unary(
     name: str, function: Callable[[pa.Array], Any], dtype: Any, methods: tuple[str, ...] = ()
 ) -> Primitive:
     def infer(x: Tensor) -> TensorSpec:
-        _text(name, x)
+        (_text if name == "bytes_length" else require_utf8)(name, x)
         return TensorSpec(x.shape, x.dtype if dtype is None else dtype)
 
     def compute(_: int, x: Strings) -> Any:
@@ -89,9 +100,10 @@ UNARY: dict[str, Primitive] = {
         _unary("string_upper", pc.utf8_upper, None, ("upper",)),
         _unary("string_strip", pc.utf8_trim_whitespace, None, ("strip",)),
         _unary("string_length", lambda a: pc.fill_null(pc.utf8_length(a), 0).cast(pa.int32()), np.int32),
+        _unary("bytes_length", lambda a: pc.fill_null(pc.binary_length(a), 0).cast(pa.int32()), np.int32),
     )
 }
-"""``text.lower()``, ``.upper()``, ``.strip()`` and lengths in characters."""
+"""``text.lower()``, ``.upper()``, ``.strip()`` and lengths in characters and in bytes."""
 
 
 def _number_infer(x: Tensor, *, dtype: str) -> TensorSpec:
@@ -101,13 +113,14 @@ def _number_infer(x: Tensor, *, dtype: str) -> TensorSpec:
 
 def _to_number(lead: int, x: Strings, *, dtype: str) -> Any:
     values = x.decoded().values
-    try:
-        return np.asarray(pc.cast(values, pa.from_numpy_dtype(np.dtype(dtype)))).reshape(x.shape)
-    except pa.ArrowInvalid:
-        pass
+    for candidate in (values, pc.utf8_trim_whitespace(values) if x.dtype == STRING else values):
+        try:
+            return np.asarray(pc.cast(candidate, pa.from_numpy_dtype(np.dtype(dtype)))).reshape(x.shape)
+        except pa.ArrowInvalid:
+            continue
     for i, value in enumerate(values.to_pylist()):
         try:
-            pc.cast(pa.array([value]), pa.from_numpy_dtype(np.dtype(dtype)))
+            pc.cast(pa.array([value.strip()]), pa.from_numpy_dtype(np.dtype(dtype)))
         except pa.ArrowInvalid:
             error = InvalidArgumentError(
                 f"{value!r} is not a {dtype_name(np.dtype(dtype))}",

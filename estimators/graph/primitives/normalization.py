@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from estimators.graph.registry import KERNELS, RULES, Kernel, output
 
 _WORTH_THREADS = 200_000
 """Values that a core reads and writes in about a tenth of a millisecond."""
+_LONG = 256
+"""Values that a row for kernels has at least, if there are so many: then its vectors run well."""
 
 
 def _check(x: Tensor, *rows: Tensor) -> None:
@@ -199,57 +201,98 @@ batch_norm_backward = Primitive(
 # Kernels -------------------------------------------------------------------------------------------
 
 
+def _repeats(channels: int) -> int:
+    """Return how many rows are joined to one that is long enough for fast loops."""
+    return max(_LONG // max(channels, 1), 1)
+
+
+def _over_rows(function: Callable[..., object], arrays: Sequence[Any], channels: Sequence[Any]) -> None:
+    """Call ``function(chunk, first, last, arrays, channels)`` for all rows, joined to long ones, then the rest.
+
+    Args:
+        function: Gets the arrays with joined rows, and as often repeated what belongs to the channels.
+        arrays: ``[..., channels]``.
+        channels: ``[channels]`` each.
+    """
+    rows = [_rows(array) for array in arrays]
+    width = rows[0].shape[1]
+    repeats = _repeats(width)
+    joined = len(rows[0]) // repeats
+    long = [r[: joined * repeats].reshape(joined, repeats * width) for r in rows]
+    wide = [np.tile(c, repeats) for c in channels]
+    over_batch(
+        lambda chunk, first, last: function(chunk, first, last, long, wide), joined, rows[0].size > _WORTH_THREADS
+    )
+    rest = [r[joined * repeats :] for r in rows]
+    function(CHUNKS, 0, len(rest[0]), rest, [np.array(c) for c in channels])
+
+
 def _sums_scratch(x: Any, *_: Any, **__: Any) -> list[TensorSpec]:
-    return [TensorSpec((CHUNKS, 2, x.shape[-1]), np.float64)]
+    return [TensorSpec((CHUNKS + 1, 2, _repeats(x.shape[-1]) * x.shape[-1]), np.float64)]
+
+
+def _total(partial: Any, channels: int) -> Any:
+    """Return sums ``[2, channels]`` from those of all chunks, and of the rest."""
+    joined = np.add.reduce(partial[:CHUNKS], axis=0).reshape(2, -1, channels)
+    return np.add.reduce(joined, axis=1) + partial[CHUNKS, :, :channels]
 
 
 def _run_moments(out: Any, scratch: Any, x: Any) -> None:
-    rows, partial = _rows(plain(x)), scratch[0]
-    shift = rows[0].astype(np.float64) if len(rows) else np.zeros(rows.shape[1])
-    over_batch(
-        lambda chunk, first, last: kernels.normalization.moments(rows, first, last, shift, partial[chunk]),
-        len(rows), rows.size > _WORTH_THREADS,
-    )  # fmt: skip
-    sums = np.add.reduce(partial, axis=0) / max(len(rows), 1)
+    x, partial, channels = plain(x), scratch[0], x.shape[-1]
+    shift = _rows(x)[0].astype(np.float64) if x.size else np.zeros(channels)
+
+    def part(chunk: int, first: int, last: int, arrays: Any, wide: Any) -> None:
+        sums = partial[chunk, :, : len(wide[0])]
+        kernels.normalization.moments(arrays[0], first, last, wide[0], sums[0], sums[1])
+
+    _over_rows(part, [x], [shift])
+    sums = _total(partial, channels) / max(len(_rows(x)), 1)
     out[0][...] = sums[0] + shift
     out[1][...] = np.maximum(sums[1] - np.square(sums[0]), 0.0)
+
+
+def _limit(relu: bool, dtype: Any) -> Any:
+    return np.array([0.0 if relu else -np.inf], dtype)
 
 
 def _run_forward(
     out: Any, _: Any, x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, *, epsilon: float,
     relu: bool = False,
 ) -> None:  # fmt: skip
-    rows, results = _rows(plain(x)), _rows(out[0])
-    settings = (plain(mean), _scale(gamma, variance, epsilon), plain(beta), relu)
-    over_batch(
-        lambda _, first, last: kernels.normalization.scale_rows(rows, first, last, *settings, results),
-        len(rows), rows.size > _WORTH_THREADS,
-    )  # fmt: skip
+    limit = _limit(relu, x.dtype)
+
+    def part(_: int, first: int, last: int, arrays: Any, wide: Any) -> None:
+        kernels.normalization.scale_rows(arrays[0], first, last, *wide, limit, arrays[1])
+
+    _over_rows(part, [plain(x), out[0]], [mean, _scale(gamma, variance, epsilon), beta])
 
 
 def _run_backward(
     out: Any, scratch: Any, g: Any, x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, *,
     epsilon: float, relu: bool = False,
 ) -> None:  # fmt: skip
-    slopes, rows, results, partial = _rows(plain(g)), _rows(plain(x)), _rows(out[0]), scratch[0]
-    settings = (plain(mean), _scale(gamma, variance, epsilon), plain(beta), relu)
-    parallel, module = rows.size > _WORTH_THREADS, kernels.normalization
-    over_batch(
-        lambda chunk, first, last: module.slope_sums(slopes, rows, first, last, *settings, partial[chunk]),
-        len(rows), parallel,
-    )  # fmt: skip
-    sums = np.add.reduce(partial, axis=0)
-    level, tilt, out[1][...] = _coefficients(len(rows), *sums, gamma, variance, epsilon)
-    out[2][...] = sums[0]
-    over_batch(
-        lambda _, first, last: module.slopes(slopes, rows, first, last, *settings, level, tilt, results),
-        len(rows), parallel,
-    )  # fmt: skip
+    g, x, partial, channels = plain(g), plain(x), scratch[0], x.shape[-1]
+    limit, module = _limit(relu, x.dtype), kernels.normalization
+    settings = [mean, _scale(gamma, variance, epsilon), beta]
+
+    def sum_up(chunk: int, first: int, last: int, arrays: Any, wide: Any) -> None:
+        sums = partial[chunk, :, : len(wide[0])]
+        module.slope_sums(*arrays, first, last, *wide, limit, sums[0], sums[1])
+
+    _over_rows(sum_up, [g, x], settings)
+    sums, count = _total(partial, channels), len(_rows(x))
+    level, tilt, dgamma = _coefficients(count, *sums, gamma, variance, epsilon)
+
+    def write(_: int, first: int, last: int, arrays: Any, wide: Any) -> None:
+        module.slopes(*arrays[:2], first, last, *wide[:3], limit, *wide[3:], arrays[2])
+
+    _over_rows(write, [g, x, out[0]], [*settings, level, tilt])
+    out[1][...], out[2][...] = dgamma, sums[0]
 
 
 KERNELS["moments"] = Kernel(_run_moments, _sums_scratch)
 KERNELS["batch_norm"] = Kernel(_run_forward, in_place=True)
-KERNELS["batch_norm_backward"] = Kernel(_run_backward, _sums_scratch)
+KERNELS["batch_norm_backward"] = Kernel(_run_backward, _sums_scratch, in_place=True)
 
 # Gradients -----------------------------------------------------------------------------------------
 

@@ -3,6 +3,6 @@
 Rules of the primitives of models stand beside their records, in `estimators.graph.primitives`.
 """
 
-from estimators.graph.rules import elementwise, linear_algebra, reductions
+from estimators.graph.rules import arrays, elementwise, linear_algebra, random, reductions
 
-__all__ = ["elementwise", "linear_algebra", "reductions"]
+__all__ = ["arrays", "elementwise", "linear_algebra", "random", "reductions"]

@@ -42,6 +42,11 @@ def stacked(value, rows):
     return np.stack([value] * rows) if rows else np.empty((0, *np.shape(value)), np.asarray(value).dtype)
 
 
+def fits(shape, wanted):
+    """Tell whether sizes are as the spec says; None is a size that only the values tell."""
+    return len(shape) == len(wanted) and all(b in (None, a) for a, b in zip(shape, wanted, strict=True))
+
+
 def assert_same(found, wanted):
     found, wanted = plain_value(found), plain_value(wanted)
     same = (
@@ -54,7 +59,7 @@ def assert_same(found, wanted):
 def test_the_spec_is_what_comes_out(primitive, inputs, attributes):
     function, values = traced(primitive, inputs, attributes)
     for tensor, value in zip(function.outputs, function.run(values, lead=0), strict=True):
-        assert np.shape(value) == tensor.shape
+        assert fits(np.shape(value), tensor.shape)
         assert (value if isinstance(value, Strings) else np.asarray(value)).dtype == tensor.dtype
 
 
@@ -75,7 +80,7 @@ def test_no_rows_give_no_rows(primitive, inputs, attributes):
         v.reshape((1, *v.shape)).slice(0, 0) if isinstance(v, Strings) else stacked(v, 0) for v in values
     ]
     for tensor, column in zip(function.outputs, function.run(empty, rows=0), strict=True):
-        assert column.shape == (0, *tensor.shape)
+        assert fits(column.shape, (0, *tensor.shape))
         assert column.dtype == tensor.dtype
 
 
