@@ -10,8 +10,8 @@ import importlib
 from types import ModuleType
 
 FAMILIES = (
-    "csv", "csv_fields", "csv_numbers", "csv_table", "distinct", "loops", "ranges", "records", "shuffle",
-    "text",
+    "csv", "csv_fields", "csv_numbers", "csv_table", "distinct", "hashing", "loops", "random", "ranges",
+    "records", "shuffle", "text",
 )  # fmt: skip
 
 

@@ -6,14 +6,10 @@ cosine are polynomials in correctly rounded operations, so that no library of th
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from dataflow.kernels.jit import kernel
-
-Words = npt.NDArray[np.uint32]
 
 _U32 = np.uint64(0xFFFFFFFF)
 _M0 = np.uint64(0xD2511F53)
@@ -43,7 +39,11 @@ _L0, _L1, _L2 = np.float32(7.0376836292e-2), np.float32(-1.1514610310e-1), np.fl
 _L3, _L4, _L5 = np.float32(-1.2420140846e-1), np.float32(1.4249322787e-1), np.float32(-1.6668057665e-1)
 _L6, _L7, _L8 = np.float32(2.0000714765e-1), np.float32(-2.4999993993e-1), np.float32(3.3333331174e-1)
 _S0, _S1, _S2 = np.float32(-1.9515295891e-4), np.float32(8.3321608736e-3), np.float32(-1.6666654611e-1)
-_C0, _C1, _C2 = np.float32(2.443315711809948e-5), np.float32(-1.388731625493765e-3), np.float32(4.166664568298827e-2)
+_C0, _C1, _C2 = (
+    np.float32(2.443315711809948e-5),
+    np.float32(-1.388731625493765e-3),
+    np.float32(4.166664568298827e-2),
+)
 
 
 @kernel
@@ -165,3 +165,53 @@ def normals(seeds: npt.NDArray[np.int64], out: npt.NDArray[np.float32]) -> None:
                 line[at + 3] = pairs[3, i]
             for at in range(4 * (start + whole), min(4 * (start + count), len(line))):
                 line[at] = pairs[at & 3, whole]
+
+
+@kernel
+def words(seeds: npt.NDArray[np.int64], out: npt.NDArray[np.uint32]) -> None:
+    """Fill each row with the words of its pair of seeds: ``out[n, m]`` for seeds ``[n, 2]``."""
+    mixed = np.empty(4, np.uint64)
+    made = np.empty((4, _CHUNK), np.uint32)
+    for row in range(len(out)):
+        _mixed(seeds[row], mixed)
+        line = out[row]
+        blocks = (len(line) + 3) // 4
+        for start in range(0, blocks, _CHUNK):
+            count = min(_CHUNK, blocks - start)
+            _blocks(mixed, start, count, made)
+            for i in range(count):
+                at = 4 * (start + i)
+                for j in range(min(4, len(line) - at)):
+                    line[at + j] = made[j, i]
+
+
+@kernel
+def truncated_normals(seeds: npt.NDArray[np.int64], out: npt.NDArray[np.float32]) -> None:
+    """Fill each row with normal numbers between -2 and 2: others are drawn again.
+
+    Four numbers each take what they need of 256 blocks of their own.
+
+    Args:
+        seeds: A pair for each row, ``[n, 2]``.
+        out: Receives numbers, ``[n, m]``.
+    """
+    mixed = np.empty(4, np.uint64)
+    made = np.empty((4, 1), np.uint32)
+    bits = np.empty(1, np.int32)
+    values = bits.view(np.float32)
+    pair = np.empty((2, 1), np.float32)
+    for row in range(len(out)):
+        _mixed(seeds[row], mixed)
+        line = out[row]
+        for first in range(0, len(line), 4):
+            block = 64 * first
+            found, wanted = 0, min(4, len(line) - first)
+            while found < wanted:
+                _blocks(mixed, block, 1, made)
+                block += 1
+                for half in range(0, 4, 2):
+                    _normal_pairs(made[half], made[half + 1], 1, bits, values, pair)
+                    for j in range(2):
+                        if abs(pair[j, 0]) < 2 and found < wanted:
+                            line[first + found] = pair[j, 0]
+                            found += 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
+import os
 import queue
 import threading
 import time
@@ -15,7 +17,9 @@ from typing import Any, Generic, TypeVar
 
 from dataflow.errors import FailedPreconditionError
 
-__all__ = ["Background", "Future", "PerThread", "Workers", "close_aside", "running", "watch"]
+__all__ = [
+    "Background", "Future", "PerThread", "Workers", "close_aside", "run_parallel", "running", "watch",
+]  # fmt: skip
 
 T = TypeVar("T")
 
@@ -186,3 +190,85 @@ class Workers:
     def stop(self) -> None:
         """Drop what has not begun, and wait for the rest."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Job:
+    """Calls of a function with 0, 1, 2…, shared by the threads that come to help."""
+
+    def __init__(self, function: Callable[[int], object], count: int) -> None:
+        self._function = function
+        self._count = count
+        self._next = itertools.count().__next__  # atomic, as all calls of built-in code
+        self._ended = itertools.count(1).__next__
+        self._error: BaseException | None = None
+        self._done = threading.Lock()
+        self._done.acquire()
+
+    def work(self) -> None:
+        """Do calls until none is left."""
+        while (number := self._next()) < self._count:
+            try:
+                if self._error is None:
+                    self._function(number)
+            except BaseException as error:
+                self._error = error
+            if self._ended() == self._count:
+                self._done.release()
+
+    def wait(self) -> None:
+        """Wait for the calls of other threads, and raise what one raised."""
+        self._done.acquire()
+        if self._error is not None:
+            raise self._error
+
+
+_jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+_helpers: list[threading.Thread] = []
+_starting = threading.Lock()
+
+
+def _help() -> None:
+    while True:
+        _jobs.get().work()
+
+
+def _forget_helpers() -> None:
+    """A process that was forked has none of its parent's threads."""
+    global _jobs, _starting
+    _jobs, _starting = queue.SimpleQueue(), threading.Lock()
+    _helpers.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_helpers)
+
+
+def cores() -> int:
+    """Return how many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_parallel(function: Callable[[int], object], count: int) -> None:
+    """Call ``function(0) … function(count - 1)``, in this thread and on the other cores, in no certain order.
+
+    The calls should release the interpreter lock and take at least some 20 microseconds each. Results must
+    not depend on who does what: write them to different places.
+
+    Raises:
+        BaseException: What one of the calls raised; calls that had not begun are left out.
+    """
+    wanted = min(count, cores()) - 1
+    if wanted < 1:
+        for number in range(count):
+            function(number)
+        return
+    with _starting:
+        while len(_helpers) < wanted:
+            thread = threading.Thread(target=_help, name=f"compute-{len(_helpers)}", daemon=True)
+            _helpers.append(thread)
+            thread.start()
+    job = _Job(function, count)
+    for _ in range(wanted):
+        _jobs.put(job)
+    job.work()
+    job.wait()
