@@ -1,15 +1,48 @@
-"""estimators: ready-made models trained batch by batch, in the words of tf.estimator."""
+"""estimators: models trained batch by batch, in the words of tf.estimator."""
 
 from dataflow import __version__
-from estimators import feature_column
+from dataflow.tensors import stop_gradient
+from estimators import (
+    export,
+    feature_column,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    nn,
+    optimizers,
+    regularizers,
+    schedules,
+)
+from estimators.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from estimators.estimator import Estimator
-from estimators.loop import NanLossDuringTrainingError
+from estimators.graph.gradients import gradients
+from estimators.graph.scope import (
+    AUTO_REUSE,
+    VariableStore,
+    get_global_step,
+    get_variable,
+    trainable_variables,
+    variable_scope,
+)
+from estimators.graph.updates import group
+from estimators.hooks import (
+    CheckpointSaverListener,
+    SessionRunArgs,
+    SessionRunContext,
+    SessionRunHook,
+    SessionRunValues,
+)
 from estimators.models.linear import LinearClassifier, LinearRegressor
+from estimators.numerics import NanLossDuringTrainingError
 from estimators.optimizers import Ftrl
 from estimators.run_config import RunConfig
-from estimators.specs import EstimatorSpec, ModeKeys
+from estimators.specs import EstimatorSpec, ModeKeys, Scaffold
+from estimators.warm_start import WarmStartSettings
 
 __all__ = [
+    "AUTO_REUSE",
+    "CheckpointSaverListener",
     "Estimator",
     "EstimatorSpec",
     "Ftrl",
@@ -18,6 +51,33 @@ __all__ = [
     "ModeKeys",
     "NanLossDuringTrainingError",
     "RunConfig",
+    "Scaffold",
+    "SessionRunArgs",
+    "SessionRunContext",
+    "SessionRunHook",
+    "SessionRunValues",
+    "VariableStore",
+    "WarmStartSettings",
     "__version__",
+    "clip_by_global_norm",
+    "clip_by_norm",
+    "clip_by_value",
+    "export",
     "feature_column",
+    "get_global_step",
+    "get_variable",
+    "global_norm",
+    "gradients",
+    "group",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "nn",
+    "optimizers",
+    "regularizers",
+    "schedules",
+    "stop_gradient",
+    "trainable_variables",
+    "variable_scope",
 ]

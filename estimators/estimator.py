@@ -2,66 +2,65 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 import datetime
-import inspect
 import operator
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 
-from dataflow.dataset import Dataset
 from dataflow.errors import InvalidArgumentError, NotFoundError, SpecError, did_you_mean
 from dataflow.expr.tensor import Tensor
 from dataflow.options import INFINITE_CARDINALITY
 from estimators import checkpoint as checkpoints
 from estimators import loop
+from estimators import model as models
 from estimators.checkpoint import GLOBAL_STEP, Checkpoint
-from estimators.graph.program import Program, initial_values
-from estimators.graph.scope import VariableStore, get_global_step
-from estimators.graph.updates import Update
+from estimators.first_values import first_values, restored_values
 from estimators.graph.variable import Array
-from estimators.inputs import InputFn, SymbolicInput, call_input_fn, copied, hoist, replaced, symbolic_input
+from estimators.hooks.base import CheckpointSaverListener, SessionRunHook, checked
+from estimators.inputs import InputFn, call_input_fn
+from estimators.model import Model
 from estimators.progress import ensure_logging, log, number
 from estimators.run_config import RunConfig
+from estimators.session import Session
 from estimators.specs import EstimatorSpec, ModeKeys
+from estimators.warm_start import WarmStartSettings, as_settings
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Built:
-    """A model in one mode over one input, ready to run."""
-
-    spec: EstimatorSpec
-    program: Program
-    dataset: Dataset
+Hooks = Sequence[SessionRunHook] | None
 
 
 class Estimator:
     """A model function, and a directory that holds all of its state.
 
     Args:
-        model_fn: ``model_fn(features, labels, mode, config)``, with any of these arguments, returns an
-            `EstimatorSpec`.
+        model_fn: ``model_fn(features, labels, mode, params, config)``, with any of these arguments (the
+            first is needed), returns an `EstimatorSpec`. It is called anew by each call of `train`,
+            `evaluate` and `predict`.
         model_dir: Where checkpoints are; default a new temporary directory.
         config: A `RunConfig`.
+        params: Settings of the model, for `model_fn` and input functions.
+        warm_start_from: Where a model without checkpoint gets its first values: a checkpoint or a
+            model_dir (then of all trainable variables), or `WarmStartSettings`.
 
     Raises:
-        InvalidArgumentError: `model_dir` and ``config.model_dir`` differ, or `model_fn` has other arguments.
+        InvalidArgumentError: `model_dir` and ``config.model_dir`` differ, `model_fn` has other arguments,
+            or does not take the `params` that are given.
 
     >>> from dataflow import Dataset
+    >>> from estimators.graph.scope import get_variable
     >>> from estimators.optimizers import Ftrl
-    >>> def model_fn(features, labels, mode):
-    ...     weight = Variable("weight", (1, 1))
-    ...     predictions = {"y": np.matmul(features["x"], weight)}
+    >>> def model_fn(features, labels, mode, params):
+    ...     predictions = {"y": np.matmul(features["x"], get_variable("weight", (1, 1)))}
     ...     if mode == ModeKeys.PREDICT:
     ...         return EstimatorSpec(mode, predictions)
     ...     loss = np.mean((predictions["y"] - labels) ** 2)
-    ...     return EstimatorSpec(mode, predictions, loss, Ftrl(0.5).minimize(loss))
+    ...     return EstimatorSpec(mode, predictions, loss, Ftrl(params["rate"]).minimize(loss))
     >>> data = Dataset.from_tensor_slices(({"x": np.float32([[1], [2]])}, np.float32([[3], [6]]))).batch(2)
-    >>> estimator = Estimator(model_fn).train(data.repeat(), steps=200)
+    >>> estimator = Estimator(model_fn, params={"rate": 0.5}).train(data.repeat(), steps=200)
     >>> [round(float(example["y"][0]), 2) for example in estimator.predict(data)]
     [3.0, 6.0]
     """
@@ -71,6 +70,8 @@ class Estimator:
         model_fn: Callable[..., EstimatorSpec],
         model_dir: str | os.PathLike[str] | None = None,
         config: RunConfig | None = None,
+        params: Any = None,
+        warm_start_from: str | os.PathLike[str] | WarmStartSettings | None = None,
     ) -> None:
         ensure_logging()
         if not isinstance(config, RunConfig | None):
@@ -84,13 +85,25 @@ class Estimator:
                     hint="give only one of them",
                 )
             config = config.replace(model_dir=model_dir)
-        self._arguments = _arguments(model_fn)
+        self._check_params(models.arguments_of(model_fn), params)
+        self._warm_start = as_settings(warm_start_from)
         if config.model_dir is None:
             config = config.replace(model_dir=tempfile.mkdtemp(prefix="estimator-"))
             log.warning("Using temporary folder as model directory: %s", config.model_dir)
         self._model_fn = model_fn
         self._config = config
+        self._params = {} if params is None else copy.deepcopy(params)
         log.info("Using config: %s", self._config)
+
+    @staticmethod
+    def _check_params(arguments: Sequence[str], params: Any) -> None:
+        if params is not None and "params" not in arguments:
+            raise InvalidArgumentError(
+                f"params are given, and model_fn takes only {list(arguments)}",
+                hint="add the argument params to model_fn, or leave params out",
+            )
+        if params is None and "params" in arguments:
+            log.warning("model_fn takes params, and none are given: it gets an empty dict.")
 
     @property
     def model_dir(self) -> str:
@@ -103,9 +116,21 @@ class Estimator:
         """The settings of runs."""
         return self._config
 
+    @property
+    def params(self) -> Any:
+        """The settings of the model; a copy, so changing it changes nothing."""
+        return copy.deepcopy(self._params)
+
     # Running ---------------------------------------------------------------------------------------
 
-    def train(self, input_fn: InputFn, *, steps: int | None = None, max_steps: int | None = None) -> Self:
+    def train(
+        self,
+        input_fn: InputFn,
+        hooks: Hooks = None,
+        steps: int | None = None,
+        max_steps: int | None = None,
+        saving_listeners: Sequence[CheckpointSaverListener] | None = None,
+    ) -> Self:
         """Train until the input ends, or as many steps as said.
 
         Saves a checkpoint at the start, as `RunConfig` says, and at the end. Ctrl-C and SIGTERM save one
@@ -114,9 +139,12 @@ class Estimator:
         ended, the input starts anew.
 
         Args:
-            input_fn: A `Dataset` of batches ``(features, labels)``, or a function that returns one.
+            input_fn: A `Dataset` of batches ``(features, labels)``, or a function that returns one. The
+                function may ask for `mode`, `params`, `config` and `input_context` (None) by name.
+            hooks: Called around each step.
             steps: Steps to do in this call.
             max_steps: Global step to stop at; nothing is done if it is reached already.
+            saving_listeners: Called around each checkpoint.
 
         Raises:
             InvalidArgumentError: Both limits are given, or one is below 1; the model has changed since
@@ -126,25 +154,29 @@ class Estimator:
         if steps is not None and max_steps is not None:
             raise InvalidArgumentError("give steps or max_steps, not both")
         steps, max_steps = _count("steps", steps), _count("max_steps", max_steps)
+        hooks = checked("hooks", hooks, SessionRunHook)
+        listeners = checked("saving_listeners", saving_listeners, CheckpointSaverListener)
         found = self._load(None)
-        start = found.step if found else 0
-        if max_steps is not None and start >= max_steps:
+        if max_steps is not None and found is not None and found.step >= max_steps:
             log.info("Skipping training since max_steps has already saved.")
             return self
-        built = self._build(input_fn, ModeKeys.TRAIN)
-        values = self._values(built, found)
-        train_op = built.spec.train_op
+        model = self._build(input_fn, ModeKeys.TRAIN)
+        for listener in listeners:
+            listener.begin()
+        spec, train_op = model.spec, model.spec.train_op
         assert train_op is not None
+        log.info("Create CheckpointSaverHook.")
+        session = self._session(model, found, (*spec.training_chief_hooks, *hooks, *spec.training_hooks))
+        start = int(session.values[GLOBAL_STEP])
         train_loop = loop.TrainLoop(
-            built.program,
-            built.dataset,
-            values,
+            session,
             start,
             start + steps if steps is not None else max_steps,
             self.model_dir,
             self._config,
             found.input_state if found else None,
             {name: np.array(value, np.float32) for name, value in train_op.hyperparameters.items()},
+            listeners,
         )
         loss = train_loop.run()
         if loss is None:
@@ -156,6 +188,7 @@ class Estimator:
         self,
         input_fn: InputFn,
         steps: int | None = None,
+        hooks: Hooks = None,
         checkpoint_path: str | None = None,
         name: str | None = None,
     ) -> dict[str, Any]:
@@ -164,6 +197,7 @@ class Estimator:
         Args:
             input_fn: As for `train`.
             steps: Batches to use; None: all.
+            hooks: Called around each batch.
             checkpoint_path: A path that `latest_checkpoint` returned.
             name: A label for the log.
 
@@ -176,20 +210,20 @@ class Estimator:
                 changed since the checkpoint was written.
         """
         steps = _count("steps", steps)
+        hooks = checked("hooks", hooks, SessionRunHook)
         found = self._load(checkpoint_path)
         self._warn_if_untrained(found)
-        built = self._build(input_fn, ModeKeys.EVAL)
-        if steps is None and built.dataset.cardinality() == INFINITE_CARDINALITY:
+        model = self._build(input_fn, ModeKeys.EVAL)
+        if steps is None and model.dataset.cardinality() == INFINITE_CARDINALITY:
             raise InvalidArgumentError(
                 "the input of evaluate is endless", hint="give steps=, or leave out .repeat() in the input_fn"
             )
         label = f" {name}" if name else ""
         log.info("Starting evaluation%s at %s", label, _now())
-        values = self._values(built, found)
-        metrics = dict(built.spec.eval_metric_ops)
-        results = loop.evaluate(built.program, built.dataset, values, metrics, steps)
+        session = self._session(model, found, (*hooks, *model.spec.evaluation_hooks))
+        results = loop.evaluate(session, model.spec.eval_metric_ops, steps)
         log.info("Finished evaluation%s at %s", label, _now())
-        results[GLOBAL_STEP] = np.int64(found.step if found else 0)
+        results[GLOBAL_STEP] = np.int64(session.values[GLOBAL_STEP])
         text = ", ".join(f"{key} = {number(results[key])}" for key in sorted(results))
         log.info("Saving dict for global step %d: %s", results[GLOBAL_STEP], text)
         return results
@@ -198,27 +232,34 @@ class Estimator:
         self,
         input_fn: InputFn,
         predict_keys: Sequence[str] | str | None = None,
+        hooks: Hooks = None,
         checkpoint_path: str | None = None,
         yield_single_examples: bool = True,
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Any]:
         """Yield predictions; nothing runs before the first is asked for.
 
         Args:
             input_fn: Batches of features; labels are ignored.
             predict_keys: Names of the predictions to give; default all.
+            hooks: Called around each batch.
             checkpoint_path: A path that `latest_checkpoint` returned; default the newest.
             yield_single_examples: One dict per example; else one per batch.
+
+        Yields:
+            Dicts of arrays by name; plain arrays if the model's predictions are one tensor.
 
         Raises:
             InvalidArgumentError: There is no prediction of that name; the model has changed since the
                 checkpoint was written.
         """
+        hooks = checked("hooks", hooks, SessionRunHook)
         found = self._load(checkpoint_path)
         self._warn_if_untrained(found)
         keys = [predict_keys] if isinstance(predict_keys, str) else predict_keys
-        built = self._build(input_fn, ModeKeys.PREDICT, keys)
-        values = self._values(built, found)
-        yield from loop.predict(built.program, built.dataset, values, yield_single_examples)
+        model = self._build(input_fn, ModeKeys.PREDICT, keys)
+        session = self._session(model, found, (*hooks, *model.spec.prediction_hooks))
+        for predictions in loop.predict(session, yield_single_examples):
+            yield predictions["predictions"] if isinstance(model.spec.predictions, Tensor) else predictions
 
     # Checkpoints -----------------------------------------------------------------------------------
 
@@ -268,89 +309,25 @@ class Estimator:
 
     # Building --------------------------------------------------------------------------------------
 
-    def _build(self, input_fn: InputFn, mode: str, keys: Sequence[str] | None = None) -> _Built:
-        dataset = call_input_fn(input_fn, mode=mode, config=self._config)
-        source = symbolic_input(dataset, labels=mode != ModeKeys.PREDICT)
-        log.info("Calling model_fn.")
-        with VariableStore(self._config.tf_random_seed):
-            spec = self._call_model_fn(source, mode)
-        log.info("Done calling model_fn.")
-        if mode == ModeKeys.TRAIN:
-            log.info("Create CheckpointSaverHook.")
-        fetches = _fetches(spec, keys)
-        updates = spec.train_op.all_updates() if spec.train_op and mode == ModeKeys.TRAIN else ()
-        ends = [
-            *fetches.values(),
-            *(u.value for u in updates),
-            *(u.rows for u in updates if u.rows is not None),
-        ]
-        dataset, columns = hoist(dataset, source, ends)
-        leaves, cut = replaced(ends, columns)
-        values = iter(cut)
-        fetches = {name: next(values) for name in fetches}
-        new = [next(values) for _ in updates]
-        rebuilt = [
-            Update(u.variable, value, None if u.rows is None else next(values))
-            for u, value in zip(updates, new, strict=True)
-        ]
-        program = Program(leaves, fetches, rebuilt)
+    def _build(self, input_fn: InputFn, mode: str, keys: Sequence[str] | None = None) -> Model:
+        dataset = call_input_fn(
+            input_fn, mode=mode, params=self.params, config=self._config, input_context=None
+        )
+        return models.build(self._model_fn, dataset, mode, self.params, self._config, keys)
+
+    def _session(self, model: Model, found: Checkpoint | None, hooks: Sequence[SessionRunHook]) -> Session:
+        """Let hooks begin, give the variables values, and make the model ready to run."""
+        with model.store:
+            for hook in hooks:
+                hook.begin()
         log.info("Graph was finalized.")
-        return _Built(spec, program, dataset)
-
-    def _call_model_fn(self, source: SymbolicInput, mode: str) -> EstimatorSpec:
-        available = {
-            "features": copied(source.features),
-            "labels": source.labels,
-            "mode": mode,
-            "config": self._config,
-        }
-        if source.labels is not None and "labels" not in self._arguments:
-            raise InvalidArgumentError("the input gives labels, and model_fn does not take any")
-        spec = self._model_fn(**{name: available[name] for name in self._arguments})
-        if not isinstance(spec, EstimatorSpec):
-            raise SpecError(f"model_fn must return an EstimatorSpec, and returned {spec!r}")
-        if spec.mode != mode:
-            raise InvalidArgumentError(
-                f"model_fn was called for mode {mode!r}, and its spec is for {spec.mode!r}"
-            )
-        return spec
-
-    def _values(self, built: _Built, found: Checkpoint | None) -> dict[str, Array]:
-        """Return the arrays of the variables: from the checkpoint, or their first values."""
-        used = [v for v in built.program.variables if v.name != GLOBAL_STEP]
-        variables = [*used, get_global_step()]
         if found is None:
-            values = initial_values(variables, self._config.tf_random_seed)
+            values = first_values(model, self._config.tf_random_seed, self._warm_start)
         else:
-            log.info("Restoring parameters from %s", found.path)
-            checkpoints.check_structure(found, variables)
-            if built.spec.mode == ModeKeys.TRAIN:
-                checkpoints.check_all_used(found, variables)
-            elif unused := [n for n in checkpoints.unused(found, variables) if not n.startswith(TRAINING)]:
-                log.warning("The model does not use these variables of the checkpoint: %s", ", ".join(unused))
-            values = {variable.name: np.array(found.values[variable.name]) for variable in variables}
+            values = restored_values(model, found)
         log.info("Running local_init_op.")
         log.info("Done running local_init_op.")
-        return values
-
-
-TRAINING = "training/"
-"""Names of what optimizers keep begin so; other modes do without."""
-MODEL_FN_ARGUMENTS = ("features", "labels", "mode", "config")
-
-
-def _arguments(model_fn: Callable[..., EstimatorSpec]) -> list[str]:
-    """Return the names of what a model function asks for."""
-    if not callable(model_fn):
-        raise SpecError(f"model_fn must be a function, not {model_fn!r}")
-    names = list(inspect.signature(model_fn).parameters)
-    for name in names:
-        if name not in MODEL_FN_ARGUMENTS:
-            hint = did_you_mean(name, MODEL_FN_ARGUMENTS)
-            raise InvalidArgumentError(f"model_fn has the argument {name!r}", hint=hint)
-    if "features" not in names:
-        raise InvalidArgumentError("model_fn has no argument 'features'")
-    return names
+        return Session(model, values, hooks, reference=self._config.reference)
 
 
 def _count(name: str, value: int | None) -> int | None:
@@ -366,24 +343,3 @@ def _count(name: str, value: int | None) -> int | None:
 
 def _now() -> str:
     return datetime.datetime.now().isoformat(timespec="seconds")
-
-
-def _fetches(spec: EstimatorSpec, keys: Sequence[str] | None) -> dict[str, Tensor]:
-    if spec.mode == ModeKeys.PREDICT:
-        predictions: Mapping[str, Tensor] = spec.predictions or {}
-        if keys is not None and not keys:
-            raise InvalidArgumentError(
-                "predict_keys is empty", hint=f"leave it out, or choose of {sorted(predictions)}"
-            )
-        unknown = [key for key in keys or () if key not in predictions]
-        if unknown:
-            raise InvalidArgumentError(
-                f"there is no prediction {unknown[0]!r}", hint=did_you_mean(unknown[0], predictions)
-            )
-        return {name: tensor for name, tensor in predictions.items() if keys is None or name in keys}
-    assert spec.loss is not None
-    fetches = {"loss": spec.loss}
-    if spec.mode == ModeKeys.EVAL:
-        for name, metric in spec.eval_metric_ops.items():
-            fetches.update({f"{name}/{i}": tensor for i, tensor in enumerate(metric.inputs)})
-    return fetches

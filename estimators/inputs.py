@@ -17,8 +17,9 @@ from dataflow.expr.function import Function, postorder
 from dataflow.expr.tensor import CONSTANT, PARAMETER, Tensor, parameter
 from dataflow.expr.user_function import UserFunction
 from dataflow.one_shot import symbolic_elements
-from dataflow.spec import Structure, TensorSpec, flatten, pack
+from dataflow.spec import Structure, TensorSpec, component_names, flatten, pack
 from dataflow.transforms.map import Map
+from estimators.graph.scope import BATCH_NUMBER
 from estimators.graph.variable import VARIABLE
 
 InputFn = Callable[..., Any] | Dataset
@@ -27,8 +28,9 @@ InputFn = Callable[..., Any] | Dataset
 def call_input_fn(input_fn: InputFn, **available: Any) -> Dataset:
     """Return the dataset of an `input_fn`: a dataset itself, or a function that returns one.
 
-    The function may ask for `mode` and `config` by name. It may also return tensors that it computed from
-    ``dataset.make_one_shot_iterator().get_next()``: features, or a pair of features and labels.
+    The function may ask for `mode`, `params`, `config` and `input_context` by name. It may also
+    return tensors that it computed from ``dataset.make_one_shot_iterator().get_next()``: features, or a
+    pair of features and labels.
 
     Raises:
         SpecError: It is neither, or returned something else.
@@ -73,11 +75,13 @@ class SymbolicInput:
         leaves: One for each component.
         features: What the model gets.
         labels: What it should predict, or None.
+        names: What a model function calls each leaf, such as ``features['x']``.
     """
 
     leaves: tuple[Tensor, ...]
     features: Any
     labels: Any
+    names: tuple[str, ...]
 
 
 def symbolic_input(dataset: Dataset, *, labels: bool) -> SymbolicInput:
@@ -90,13 +94,18 @@ def symbolic_input(dataset: Dataset, *, labels: bool) -> SymbolicInput:
     leaves = tuple(parameter(leaf) for leaf in flatten(spec))
     element = pack(spec, leaves)
     if not isinstance(element, tuple) or hasattr(element, "_fields"):
-        return SymbolicInput(leaves, element, None)
+        return SymbolicInput(leaves, element, None, _names("features", spec))
     if len(element) != 2:
         raise InvalidArgumentError(
             f"input_fn gives tuples of {len(element)}; pairs (features, labels) are needed",
             hint="return ({'x': x, 'y': y}, label) from map",
         )
-    return SymbolicInput(leaves, element[0], element[1] if labels else None)
+    names = (*_names("features", spec[0]), *_names("labels", spec[1]))
+    return SymbolicInput(leaves, element[0], element[1] if labels else None, names)
+
+
+def _names(part: str, spec: Structure) -> tuple[str, ...]:
+    return tuple(f"{part}[{name!r}]" if name else part for name in component_names(spec))
 
 
 def copied(features: Any) -> Any:
@@ -107,7 +116,7 @@ def copied(features: Any) -> Any:
 def hoist(
     dataset: Dataset, source: SymbolicInput, outputs: Sequence[Tensor]
 ) -> tuple[Dataset, tuple[Tensor, ...]]:
-    """Move what needs no variables into the dataset.
+    """Move what needs no variables, and no number of the step, into the dataset.
 
     Args:
         dataset: Batches.
@@ -121,7 +130,7 @@ def hoist(
     trained: set[int] = set()
     fed: set[int] = set()
     for call in order:
-        if call.primitive is VARIABLE or any(id(t.call) in trained for t in call.inputs):
+        if call.primitive in (VARIABLE, BATCH_NUMBER) or any(id(t.call) in trained for t in call.inputs):
             trained.add(id(call))
         if call.primitive is PARAMETER or any(id(t.call) in fed for t in call.inputs):
             fed.add(id(call))
@@ -148,9 +157,12 @@ def _model_inputs(*_: Structure) -> Structure:
 
 
 def replaced(
-    tensors: Sequence[Tensor], columns: Sequence[Tensor]
+    tensors: Sequence[Tensor], columns: Sequence[Tensor], leaves: tuple[Tensor, ...] = ()
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Cut a graph at the columns; return their leaves, and the tensors over these leaves."""
-    leaves = tuple(parameter(TensorSpec(column.shape, column.dtype)) for column in columns)
+    """Cut a graph at the columns; return their leaves, and the tensors over these leaves.
+
+    Leaves are made unless they are given.
+    """
+    leaves = leaves or tuple(parameter(TensorSpec(column.shape, column.dtype)) for column in columns)
     cut = {(id(c.call), c.output): leaf for c, leaf in zip(columns, leaves, strict=True)}
     return leaves, Function((), tuple(tensors)).cut(cut)

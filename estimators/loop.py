@@ -12,28 +12,25 @@ from typing import Any
 import numpy as np
 
 from dataflow.block import Block, Column
-from dataflow.dataset import Dataset
-from dataflow.errors import DataflowError, InvalidArgumentError, StateError
+from dataflow.errors import InvalidArgumentError, StateError
 from dataflow.runtime.iterate import BlockIterator
 from dataflow.storage import files
 from dataflow.strings import Strings
 from estimators import checkpoint as checkpoints
 from estimators.checkpoint import GLOBAL_STEP, Checkpoint
-from estimators.graph.program import Program
 from estimators.graph.variable import Array
+from estimators.hooks.base import CheckpointSaverListener
 from estimators.interrupts import Interrupts
 from estimators.metrics.base import Metric
+from estimators.numerics import NanLossDuringTrainingError
 from estimators.progress import log, number, progress_bar
 from estimators.run_config import RunConfig
+from estimators.session import Session
 
 STEPS_PER_CALL = 64
 """Most steps between two looks at clocks and signals."""
 SECONDS_PER_CALL = 0.1
 """Where steps are slow, the looks come about so often."""
-
-
-class NanLossDuringTrainingError(DataflowError, RuntimeError):
-    """The loss became NaN; no checkpoint was written after that."""
 
 
 def batches(block: Block) -> Iterator[list[Column]]:
@@ -51,30 +48,30 @@ class TrainLoop:
     """One call of `train`.
 
     Args:
-        program: Fetches `loss` and updates the variables.
-        dataset: Columns for the program.
-        values: Arrays by variable name; they change.
+        session: Its steps give `loss` and update the variables.
         start_step: The global step to begin with.
         last_step: Stop there; None: at the end of the input.
         model_dir: Where to save.
         config: When to save, log and show.
         input_state: Position of the input to go on from, or None.
         settings: Numbers to keep in checkpoints for readers.
+        listeners: Called around each checkpoint.
     """
 
-    program: Program
-    dataset: Dataset
-    values: dict[str, Array]
+    session: Session
     start_step: int
     last_step: int | None
     model_dir: str
     config: RunConfig
     input_state: Any
     settings: Mapping[str, Array]
+    listeners: Sequence[CheckpointSaverListener] = ()
     step: int = dataclasses.field(init=False)
     loss: float | None = dataclasses.field(init=False, default=None)
     _saved: int = dataclasses.field(init=False, default=-1)
     """The step of the last checkpoint."""
+    _saved_at: float = dataclasses.field(init=False, default=0.0)
+    """The time of the last checkpoint."""
     _logged: tuple[int, float] | None = dataclasses.field(init=False, default=None)
     """Step and time of the last log line."""
 
@@ -86,9 +83,13 @@ class TrainLoop:
         try:
             with Interrupts() as interrupts:
                 self._save(blocks.state())
+                self.session.stop_requested = False
                 self._train(blocks, interrupts)
-                if interrupts.received is None:
+                if interrupts.received is None or self.session.stop_requested:
                     self._save(None)
+                    for listener in self.listeners:
+                        listener.end(None, self.step)
+                    self.session.end()
                 else:
                     log.info("Stopped by %s.", interrupts.name)
                     self._save(blocks.state())
@@ -98,7 +99,7 @@ class TrainLoop:
         return self.loss
 
     def _open_input(self) -> BlockIterator:
-        blocks = self.dataset.blocks()
+        blocks = self.session.dataset.blocks()
         if self.input_state is not None:
             try:
                 blocks.restore(self.input_state)
@@ -106,34 +107,41 @@ class TrainLoop:
             except StateError as error:
                 log.warning("The input starts anew: %s", error.message)
                 blocks.close()
-                blocks = self.dataset.blocks()
+                blocks = self.session.dataset.blocks()
         return blocks
 
     def _train(self, blocks: BlockIterator, interrupts: Interrupts) -> None:
-        config = self.config
-        saved_at = time.monotonic()
+        session = self.session
+        self._saved_at = time.monotonic()
         steps = 1
-        with progress_bar("train", self.step, self.last_step, config.progress) as bar:
-            while interrupts.received is None:
+        with progress_bar("train", self.step, self.last_step, self.config.progress) as bar:
+            while interrupts.received is None and not session.stop_requested:
                 began = time.monotonic()
                 wanted = self._steps_to_next_event(steps)
-                block = blocks.read(wanted) if wanted else None
+                block = blocks.read(wanted) if wanted > 0 else None
                 if block is None:
                     break
                 before = self.step
-                for columns in batches(block):
-                    self._run_step(columns)
-                now = time.monotonic()
-                steps = (
-                    min(2 * steps, STEPS_PER_CALL) if now - began < SECONDS_PER_CALL else max(steps // 2, 1)
-                )
+                if session.hooked:
+                    self._run_with_hooks(block, blocks)
+                else:
+                    for columns in batches(block):
+                        self._run_step(columns)
+                    self._save_if_due(blocks)
+                seconds = time.monotonic() - began
+                steps = min(2 * steps, STEPS_PER_CALL) if seconds < SECONDS_PER_CALL else max(steps // 2, 1)
                 bar.set_postfix_str(f"loss={self.loss:.4g}", refresh=False)
                 bar.update(self.step - before)
-                every, secs = config.save_checkpoints_steps, config.save_checkpoints_secs
-                due = every is not None and (self.step - self.start_step) % every == 0
-                if due or (secs is not None and now - saved_at >= secs):
-                    self._save(blocks.state())
-                    saved_at = time.monotonic()
+
+    def _run_with_hooks(self, block: Block, blocks: BlockIterator) -> None:
+        """Run the steps of a block; a checkpoint that is due after the last comes before `after_run`."""
+        for i, columns in enumerate(batches(block), start=1):
+            self._run_step(columns)
+            if i == block.length:
+                self._save_if_due(blocks)
+            self.session.after_run()
+            if self.session.stop_requested:
+                return
 
     def _steps_to_next_event(self, steps: int) -> int:
         """Steps that may run before something else is due."""
@@ -143,18 +151,21 @@ class TrainLoop:
         return min(steps, every - (self.step - self.start_step) % every) if every else steps
 
     def _run_step(self, columns: Sequence[Column]) -> None:
-        loss = float(self.program.run(columns, self.values)["loss"])
+        session = self.session
+        loss = float(session.run(columns, self.step)["loss"])
         if math.isnan(loss):
-            raise NanLossDuringTrainingError(
-                f"the loss is NaN at step {self.step}",
-                hint="give missing numbers a value, or use a smaller learning rate",
-            )
+            session.after_run()
+            why, hint = session.why_nan(columns, self.step)
+            raise NanLossDuringTrainingError(f"the loss is NaN at step {self.step}{why}", hint=hint)
+        if self.config.reference and (name := session.first_nan_variable()) is not None:
+            why, hint = session.why_nan(columns, self.step)
+            raise NanLossDuringTrainingError(f"{name} has become NaN in step {self.step}{why}", hint=hint)
         self.loss = loss
         every = self.config.log_step_count_steps
         if every is not None and (self.step - self.start_step) % every == 0:
             self._log(loss)
         self.step += 1
-        self.values[GLOBAL_STEP][...] = self.step
+        session.values[GLOBAL_STEP][...] = self.step
 
     def _log(self, loss: float) -> None:
         now, text = time.monotonic(), number(np.float32(loss))
@@ -166,49 +177,62 @@ class TrainLoop:
             log.info("loss = %s, step = %d (%.3f sec)", text, self.step, seconds)
         self._logged = self.step, now
 
+    def _save_if_due(self, blocks: BlockIterator) -> None:
+        """Save if so many steps or seconds have passed."""
+        every, secs = self.config.save_checkpoints_steps, self.config.save_checkpoints_secs
+        due = every is not None and (self.step - self.start_step) % every == 0
+        if due or (secs is not None and time.monotonic() - self._saved_at >= secs):
+            self._save(blocks.state())
+            self._saved_at = time.monotonic()
+
     def _save(self, input_state: Any) -> None:
         """Write a checkpoint; a second one of a step replaces the first without a word."""
-        broken = [n for n, v in self.values.items() if v.dtype.kind == "f" and np.isnan(v).any()]
-        if broken and self.step > self.start_step:
+        broken = self.session.first_nan_variable()
+        if broken is not None and self.step > self.start_step:
             raise NanLossDuringTrainingError(
-                f"{broken[0]} has become NaN by step {self.step}; the checkpoint before is kept",
-                hint="look for huge values in the features, or use a smaller learning rate",
+                f"{broken} has become NaN by step {self.step}; the checkpoint before is kept",
+                hint="look for huge values in the features, use a smaller learning rate, or train again with "
+                "RunConfig(reference=True), which goes on from that checkpoint and names the operation",
             )
-        said = log.info if self._saved != self.step else log.debug
+        again = self._saved == self.step
+        said = log.debug if again else log.info
+        listeners = () if again else self.listeners
         said("Calling checkpoint listeners before saving checkpoint %d...", self.step)
+        for listener in listeners:
+            listener.before_save(None, self.step)
         said("Saving checkpoints for %d into %s.", self.step, files.join(self.model_dir, "model.ckpt"))
-        content = Checkpoint(self.step, self.values, input_state, self.settings)
+        content = Checkpoint(self.step, self.session.values, input_state, self.settings)
         checkpoints.save(self.model_dir, content, self.config.keep_checkpoint_max)
         self._saved = self.step
         said("Calling checkpoint listeners after saving checkpoint %d...", self.step)
+        if any([listener.after_save(None, self.step) for listener in listeners]):
+            self.session.stop_requested = True
 
 
-def evaluate(
-    program: Program,
-    dataset: Dataset,
-    values: dict[str, Array],
-    metrics: dict[str, Metric],
-    steps: int | None,
-) -> dict[str, Any]:
+def evaluate(session: Session, metrics: Mapping[str, Metric], steps: int | None) -> dict[str, Any]:
     """Return the metrics over `steps` batches, or over all.
 
-    The program fetches `loss` and, as ``<metric>/<i>``, the inputs of the metrics.
+    The session's steps give `loss` and, as ``<metric>/<i>``, the inputs of the metrics.
     """
     sums = {name: metric.zero() for name, metric in metrics.items()}
     losses, count = 0.0, 0
-    with contextlib.closing(dataset.blocks()) as blocks:
-        while steps is None or count < steps:
+    with contextlib.closing(session.dataset.blocks()) as blocks:
+        while (steps is None or count < steps) and not session.stop_requested:
             block = blocks.read(STEPS_PER_CALL if steps is None else min(STEPS_PER_CALL, steps - count))
             if block is None:
                 break
             for columns in batches(block):
-                fetched = program.run(columns, values)
+                fetched = session.run(columns, count)
                 losses, count = losses + float(fetched["loss"]), count + 1
                 for name, metric in metrics.items():
                     arrays = [fetched[f"{name}/{i}"] for i in range(len(metric.inputs))]
                     sums[name] += metric.update(*arrays)
                 if steps is not None and (count % max(1, steps // 10) == 0 or count == steps):
                     log.info("Evaluation [%d/%d]", count, steps)
+                session.after_run()
+                if session.stop_requested:
+                    break
+    session.end()
     results: dict[str, Any] = {
         name: np.float32(metric.result(sums[name])) for name, metric in metrics.items()
     }
@@ -216,23 +240,27 @@ def evaluate(
     return results
 
 
-def predict(
-    program: Program, dataset: Dataset, values: dict[str, Array], single: bool
-) -> Iterator[dict[str, Any]]:
-    """Yield the fetches of each example, or of each batch.
+def predict(session: Session, single: bool) -> Iterator[dict[str, Any]]:
+    """Yield what the steps give for each example, or for each batch.
 
     Raises:
         InvalidArgumentError: Examples are wanted, and predictions differ in their first dimension.
     """
-    with contextlib.closing(dataset.blocks()) as blocks:
-        while (block := blocks.read(STEPS_PER_CALL)) is not None:
+    count = 0
+    with contextlib.closing(session.dataset.blocks()) as blocks:
+        while not session.stop_requested and (block := blocks.read(STEPS_PER_CALL)) is not None:
             for columns in batches(block):
-                fetched = {name: _plain(value) for name, value in program.run(columns, values).items()}
-                if not single:
+                fetched = {name: _plain(value) for name, value in session.run(columns, count).items()}
+                count += 1
+                session.after_run()
+                if single:
+                    for i in range(_examples(fetched)):
+                        yield {name: array[i] for name, array in fetched.items()}
+                else:
                     yield fetched
-                    continue
-                for i in range(_examples(fetched)):
-                    yield {name: array[i] for name, array in fetched.items()}
+                if session.stop_requested:
+                    break
+    session.end()
 
 
 def _plain(value: Any) -> Array:

@@ -43,7 +43,11 @@ def number(value: Any) -> str:
 
     >>> number(np.float32(1548333.4)), number(np.float32(9290000)), number(np.float32(1e-5))
     ('1548333.4', '9290000.0', '1e-05')
+    >>> number(np.float32([0.5, 0.25]))  # in one line, however long
+    '[0.5  0.25]'
     """
+    if isinstance(value, np.ndarray):
+        return np.array2string(value, max_line_width=sys.maxsize).replace("\n", "")
     if isinstance(value, np.floating) and 1e-4 <= abs(value) < 1e16:
         return np.format_float_positional(value, trim="0")
     return str(value)

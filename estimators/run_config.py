@@ -34,6 +34,8 @@ class RunConfig:
         keep_checkpoint_max: How many of the newest checkpoints to keep; None or 0: all.
         log_step_count_steps: Log loss and speed after so many steps; None: never.
         progress: Whether to show a progress bar; None: in terminals and notebooks.
+        reference: Run the graph by plain NumPy, primitive by primitive, to check results or to find out
+            where NaN comes from. Slow.
 
     Raises:
         InvalidArgumentError: A setting is out of range, or both save_checkpoints are given.
@@ -49,6 +51,7 @@ class RunConfig:
     keep_checkpoint_max: int | None = 5
     log_step_count_steps: int | None = 100
     progress: bool | None = None
+    reference: bool = False
 
     def __post_init__(self) -> None:
         steps, secs = self.save_checkpoints_steps, self.save_checkpoints_secs
@@ -62,6 +65,8 @@ class RunConfig:
             object.__setattr__(self, "model_dir", os.fspath(self.model_dir))
         if self.model_dir == "":
             raise InvalidArgumentError("model_dir must not be empty")
+        if not isinstance(self.reference, bool):
+            raise InvalidArgumentError(f"reference must be True or False, not {self.reference!r}")
         for name, low in LOWEST.items():
             value = getattr(self, name)
             integer = not name.endswith("secs")

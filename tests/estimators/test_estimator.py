@@ -19,7 +19,7 @@ from estimators import (
 from estimators.graph.scope import batch_number
 from estimators.graph.updates import Update, with_updates
 from estimators.graph.variable import Variable, constant, zeros
-from estimators.metrics import mean
+from estimators.metrics import mean, precision_at_thresholds
 from estimators.optimizers import SGD
 from tests.estimators.helpers import QUIET, line, variables
 
@@ -221,6 +221,15 @@ def test_predictions_of_one_tensor_are_plain_arrays(tmp_path):
     assert [y.tolist() for y in model.predict(data, yield_single_examples=False)] == [[3.0, 6.0], [9.0]]
     with pytest.raises(ValueError, match="predict_keys needs a dict"):
         next(model.predict(data, predict_keys=["y"]))
+
+
+def test_a_metric_may_be_an_array(tmp_path):
+    def model_fn(features, labels, mode):
+        y = features["x"] * get_variable("w", [1], initializer=constant(0.1))
+        metrics = {"p": precision_at_thresholds(labels > 5, y, [0.0, 0.25, 1.0])}
+        return EstimatorSpec(mode, {"y": y}, y.mean(), eval_metric_ops=metrics)
+
+    assert Estimator(model_fn, tmp_path, QUIET).evaluate(line(4))["p"] == pytest.approx([0.5, 1.0, 0.0])
 
 
 def test_steps_have_numbers(tmp_path):

@@ -337,3 +337,16 @@ def test_text_is_fetched_as_numpy(tmp_path):
     hook = Diary(fetch=lambda: TENSORS["text"])
     Estimator(with_text, tmp_path, QUIET).train(data, hooks=[hook])
     assert hook.results.tolist() == ["a", "bc"]
+
+
+def test_a_prediction_that_is_given_up_does_not_end(tmp_path):
+    notes = Diary()
+    predictions = model(tmp_path).predict(line(), hooks=[notes])
+    next(predictions)
+    predictions.close()
+    assert notes.notes == ["begin", "created", "before", "after"]
+
+
+def test_training_goes_on_after_a_hook_has_stopped_it(tmp_path):
+    estimator = model(tmp_path).train(line(40), hooks=[Stop(3)]).train(line(40), hooks=[Stop(2)])
+    assert estimator.get_variable_value("global_step") == 5

@@ -48,6 +48,7 @@ def test_replacing_one_schedule_clears_the_other():
         {"keep_checkpoint_max": -1},
         {"log_step_count_steps": 0},
         {"log_step_count_steps": True},
+        {"reference": 1},
         {"tf_random_seed": "1"},
         {"tf_random_seed": -1},
         {"model_dir": ""},

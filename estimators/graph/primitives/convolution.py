@@ -130,7 +130,9 @@ KERNELS["conv2d_backward_filters"] = convolution_kernels.BACKWARD_FILTERS
 def _rule(call: Call, g: Tensor) -> Sequence[Tensor]:
     x, filters = call.inputs
     settings = call.attributes
-    return conv2d_backward_input(filters, g, x, **settings), conv2d_backward_filters(x, g, filters, **settings)
+    return conv2d_backward_input(filters, g, x, **settings), conv2d_backward_filters(
+        x, g, filters, **settings
+    )
 
 
 def _backward_input_rule(call: Call, h: Tensor) -> Sequence[Tensor | None]:

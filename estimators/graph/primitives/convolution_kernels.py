@@ -12,11 +12,11 @@ import numpy as np
 
 from dataflow.spec import TensorSpec
 from estimators import kernels
-from estimators.graph.primitives.windows import CHUNKS, Axis, axes, over_batch, plain
+from estimators.graph.primitives.windows import CHUNKS, Axis, axes, chunks, over_batch, plain
 from estimators.graph.registry import Kernel
 
-_WORTH_THREADS = 10_000_000
-"""Products that take a core about a tenth of a millisecond."""
+_UNIT = 5_000_000
+"""Products that take a core about a twentieth of a millisecond."""
 _ROOM_BYTES = 1 << 17
 """So much of the images that get zeros around them is made at a time: it stays in the cache."""
 _PARTIAL_BYTES = 1 << 22
@@ -155,8 +155,7 @@ def _products(
                 x, first, last, plan.top, plan.left, room[chunk], plan.steps, b, plan.grid, out, spare[chunk]
             )
 
-        work = batch * int(plan.grid[0] * plan.grid[1]) * b.size
-        over_batch(part, batch, work > _WORTH_THREADS)
+        over_batch(part, batch, chunks(batch * int(plan.grid[0] * plan.grid[1]) * b.size, _UNIT))
 
 
 def _forward_scratch(x: Any, filters: Any, **attributes: Any) -> list[TensorSpec]:
@@ -200,12 +199,13 @@ def _filters_scratch(x: Any, g: Any, like: Any, **attributes: Any) -> list[Tenso
     plan, windows = _filter_plan(rows, columns, like.shape[2], module.ROWS)
     wide = -like.shape[3] % module.columns(x.dtype) + like.shape[3]
     size = len(plan.steps) * wide * x.dtype.itemsize
-    chunks = max(min(CHUNKS // 2, _PARTIAL_BYTES // max(size, 1)), 2)
+    most = min(CHUNKS, _PARTIAL_BYTES // max(size, 1))
+    parts = chunks(x.shape[0] * len(windows) * len(plan.steps) * wide, _UNIT, max(most, 2))
     room = (1, *plan.room) if plan.room else (0, 1, 1)
     return [
-        TensorSpec((chunks, *room, like.shape[2]), x.dtype),
-        TensorSpec((chunks, len(windows) if wide > like.shape[3] else 0, wide), x.dtype),
-        TensorSpec((chunks, len(plan.steps), wide), x.dtype),
+        TensorSpec((parts, *room, like.shape[2]), x.dtype),
+        TensorSpec((parts, len(windows) if wide > like.shape[3] else 0, wide), x.dtype),
+        TensorSpec((parts, len(plan.steps), wide), x.dtype),
     ]
 
 
@@ -223,7 +223,7 @@ def _backward_filters(out: Any, scratch: Any, x: Any, g: Any, like: Any, **attri
             partial[chunk],
         )  # fmt: skip
 
-    over_batch(part, batch, batch * len(windows) * partial[0].size > _WORTH_THREADS, len(partial))
+    over_batch(part, batch, len(partial))
     terms = math.prod(like.shape[:3])
     np.add.reduce(partial[:, :terms, :count], axis=0, out=out[0].reshape(terms, count))
 

@@ -13,11 +13,11 @@ from dataflow.spec import TensorSpec
 from estimators import kernels
 from estimators.graph.primitives.helpers import per_element
 from estimators.graph.primitives.shapes import expand_like, size_of
-from estimators.graph.primitives.windows import CHUNKS, over_batch, plain
+from estimators.graph.primitives.windows import CHUNKS, chunks, over_batch, plain
 from estimators.graph.registry import KERNELS, RULES, Kernel, output
 
-_WORTH_THREADS = 200_000
-"""Values that a core reads and writes in about a tenth of a millisecond."""
+_UNIT = 200_000
+"""Values that a core reads and writes in about a twentieth of a millisecond."""
 _LONG = 256
 """Values that a row for kernels has at least, if there are so many: then its vectors run well."""
 
@@ -207,7 +207,7 @@ def _repeats(channels: int) -> int:
 
 
 def _over_rows(function: Callable[..., object], arrays: Sequence[Any], channels: Sequence[Any]) -> None:
-    """Call ``function(chunk, first, last, arrays, channels)`` for all rows, joined to long ones, then the rest.
+    """Call ``function(part, first, last, arrays, channels)`` for all rows, joined to long ones, then the rest.
 
     Args:
         function: Gets the arrays with joined rows, and as often repeated what belongs to the channels.
@@ -220,33 +220,39 @@ def _over_rows(function: Callable[..., object], arrays: Sequence[Any], channels:
     joined = len(rows[0]) // repeats
     long = [r[: joined * repeats].reshape(joined, repeats * width) for r in rows]
     wide = [np.tile(c, repeats) for c in channels]
-    over_batch(
-        lambda chunk, first, last: function(chunk, first, last, long, wide), joined, rows[0].size > _WORTH_THREADS
-    )
+    parts = chunks(rows[0].size, _UNIT)
+    over_batch(lambda part, first, last: function(part, first, last, long, wide), joined, parts)
     rest = [r[joined * repeats :] for r in rows]
-    function(CHUNKS, 0, len(rest[0]), rest, [np.array(c) for c in channels])
+    if len(rest[0]):
+        function(parts, 0, len(rest[0]), rest, [np.array(c) for c in channels])
 
 
 def _sums_scratch(x: Any, *_: Any, **__: Any) -> list[TensorSpec]:
     return [TensorSpec((CHUNKS + 1, 2, _repeats(x.shape[-1]) * x.shape[-1]), np.float64)]
 
 
+def _parts(x: Any) -> int:
+    """Return how many times `_over_rows` calls its function."""
+    rest = len(_rows(x)) % _repeats(x.shape[-1])
+    return chunks(x.size, _UNIT) + (1 if rest else 0)
+
+
 def _total(partial: Any, channels: int) -> Any:
-    """Return sums ``[2, channels]`` from those of all chunks, and of the rest."""
-    joined = np.add.reduce(partial[:CHUNKS], axis=0).reshape(2, -1, channels)
-    return np.add.reduce(joined, axis=1) + partial[CHUNKS, :, :channels]
+    """Return sums ``[2, channels]`` from those of all parts."""
+    return np.add.reduce(np.add.reduce(partial, axis=0).reshape(2, -1, channels), axis=1)
 
 
 def _run_moments(out: Any, scratch: Any, x: Any) -> None:
     x, partial, channels = plain(x), scratch[0], x.shape[-1]
     shift = _rows(x)[0].astype(np.float64) if x.size else np.zeros(channels)
 
-    def part(chunk: int, first: int, last: int, arrays: Any, wide: Any) -> None:
-        sums = partial[chunk, :, : len(wide[0])]
+    def sum_up(part: int, first: int, last: int, arrays: Any, wide: Any) -> None:
+        partial[part] = 0.0
+        sums = partial[part, :, : len(wide[0])]
         kernels.normalization.moments(arrays[0], first, last, wide[0], sums[0], sums[1])
 
-    _over_rows(part, [x], [shift])
-    sums = _total(partial, channels) / max(len(_rows(x)), 1)
+    _over_rows(sum_up, [x], [shift])
+    sums = _total(partial[: _parts(x)], channels) / max(len(_rows(x)), 1)
     out[0][...] = sums[0] + shift
     out[1][...] = np.maximum(sums[1] - np.square(sums[0]), 0.0)
 
@@ -275,12 +281,13 @@ def _run_backward(
     limit, module = _limit(relu, x.dtype), kernels.normalization
     settings = [mean, _scale(gamma, variance, epsilon), beta]
 
-    def sum_up(chunk: int, first: int, last: int, arrays: Any, wide: Any) -> None:
-        sums = partial[chunk, :, : len(wide[0])]
+    def sum_up(part: int, first: int, last: int, arrays: Any, wide: Any) -> None:
+        partial[part] = 0.0
+        sums = partial[part, :, : len(wide[0])]
         module.slope_sums(*arrays, first, last, *wide, limit, sums[0], sums[1])
 
     _over_rows(sum_up, [g, x], settings)
-    sums, count = _total(partial, channels), len(_rows(x))
+    sums, count = _total(partial[: _parts(x)], channels), len(_rows(x))
     level, tilt, dgamma = _coefficients(count, *sums, gamma, variance, epsilon)
 
     def write(_: int, first: int, last: int, arrays: Any, wide: Any) -> None:

@@ -12,11 +12,11 @@ from dataflow.expr.tensor import Call, Primitive, Tensor
 from dataflow.spec import TensorSpec
 from estimators import kernels
 from estimators.graph.primitives.helpers import per_element
-from estimators.graph.primitives.windows import Axis, axes, counts, over_batch, padded, pair, plain
+from estimators.graph.primitives.windows import Axis, axes, chunks, counts, over_batch, padded, pair, plain
 from estimators.graph.registry import KERNELS, RULES, Kernel, output
 
-_WORTH_THREADS = 200_000
-"""Values that a core goes through in about a tenth of a millisecond."""
+_UNIT = 100_000
+"""Values that a core goes through in about a twentieth of a millisecond."""
 
 
 def _windows(
@@ -129,7 +129,9 @@ def _g(shape: tuple[int, int]) -> Any:
     return np.cos(np.arange(shape[0] * shape[1] * 2.0)).reshape(1, *shape, 2)
 
 
-def _samples(inputs: Callable[[Any], tuple[Any, ...]]) -> Callable[[], list[tuple[tuple[Any, ...], dict[str, Any]]]]:
+def _samples(
+    inputs: Callable[[Any], tuple[Any, ...]],
+) -> Callable[[], list[tuple[tuple[Any, ...], dict[str, Any]]]]:
     return lambda: [(inputs(shape), attributes) for shape, attributes in _SETTINGS]
 
 
@@ -191,7 +193,7 @@ def _run(name: str, inputs: int, *, vectors: bool = False) -> Kernel:
         settings = (grid, kernels.pooling.lanes(image.dtype)) if vectors else (grid,)
         over_batch(
             lambda _, first, last: function(*arrays, first, last, *settings, *out),
-            len(image), image.size > _WORTH_THREADS,
+            len(image), chunks(image.size, _UNIT),
         )  # fmt: skip
 
     return Kernel(run)

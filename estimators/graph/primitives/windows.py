@@ -12,7 +12,7 @@ from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.runtime.threads import run_parallel
 
 CHUNKS = 16
-"""Into so many parts kernels divide a batch, on any number of cores: results do not depend on it."""
+"""Into so many parts kernels divide a batch at most."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +105,11 @@ def counts(
 
 def padded(x: Any, rows: Axis, columns: Axis, fill: float = 0.0) -> Any:
     """Return images ``[batch, height, width, channels]`` with as much around them as windows reach over."""
-    shape = (len(x), max(rows.padded, rows.before + rows.size), max(columns.padded, columns.before + columns.size))
+    shape = (
+        len(x),
+        max(rows.padded, rows.before + rows.size),
+        max(columns.padded, columns.before + columns.size),
+    )
     out = np.full((*shape, x.shape[3]), fill, x.dtype)
     out[:, rows.before : rows.before + rows.size, columns.before : columns.before + columns.size] = x
     return out
@@ -116,14 +120,14 @@ def plain(x: Any) -> Any:
     return np.require(x, requirements=["C", "W"])
 
 
-def over_batch(function: Callable[[int, int, int], object], batch: int, parallel: bool, chunks: int = CHUNKS) -> None:
-    """Call ``function(chunk, first, last)`` for the parts of a batch, on all cores if that is worth it."""
+def chunks(work: int, unit: int, most: int = CHUNKS) -> int:
+    """Return into how many parts to divide work: a power of 2, where a part has at least a `unit`.
 
-    def part(chunk: int) -> None:
-        function(chunk, batch * chunk // chunks, batch * (chunk + 1) // chunks)
+    It does not depend on the number of cores: so the results do not either.
+    """
+    return 1 << max(min(work // unit, most), 1).bit_length() - 1
 
-    if parallel:
-        run_parallel(part, chunks)
-    else:
-        for chunk in range(chunks):
-            part(chunk)
+
+def over_batch(function: Callable[[int, int, int], object], batch: int, parts: int) -> None:
+    """Call ``function(part, first, last)`` for all parts of a batch, on all cores."""
+    run_parallel(lambda i: function(i, batch * i // parts, batch * (i + 1) // parts), parts)

@@ -1,0 +1,184 @@
+"""A model over its input, run batch by batch, with hooks around each run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dataflow.errors import InvalidArgumentError
+from dataflow.expr.function import postorder
+from dataflow.expr.tensor import PARAMETER, Tensor
+from estimators.graph.program import Program
+from estimators.graph.updates import Update
+from estimators.graph.variable import Array
+from estimators.hooks.base import SessionRunArgs, SessionRunHook
+from estimators.hooks.calls import HookCalls, key_of
+from estimators.inputs import hoist, replaced
+from estimators.model import Model
+from estimators.numerics import first_nan, is_nan, nan_in_input
+from estimators.progress import log
+
+MANY_PROGRAMS = 16
+"""So many different requests of hooks look like tensors that are made anew for each step."""
+
+
+class Session:
+    """A model over its input, ready to run.
+
+    Hooks are asked what they want of the first step before the input is opened. For each set of tensors
+    that they ask for there is a program.
+
+    Args:
+        model: In one mode; the hooks have begun.
+        values: Arrays by variable name; training changes them.
+        hooks: In the order of calls.
+        reference: Whether to run plain NumPy, primitive by primitive, and to keep what is needed to find
+            out where NaN comes from.
+
+    Raises:
+        InvalidArgumentError: A hook asks for a tensor that the model does not have.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        values: dict[str, Array],
+        hooks: Sequence[SessionRunHook] = (),
+        *,
+        reference: bool = False,
+    ) -> None:
+        self.model = model
+        self.values = values
+        self.hooked = bool(hooks)
+        self.stop_requested = False
+        """Whether a hook, or a listener, has asked to stop."""
+        self._hooks = hooks
+        self._reference = reference
+        self._before: Mapping[str, Array] = {}
+        self._results: list[Any] = []
+        self._calls = HookCalls(hooks, SessionRunArgs(dict(model.fetches)))
+        for hook in hooks:
+            hook.after_create_session(None, None)
+        asked = self._calls.before_run() if hooks else []
+        self.dataset, self._columns = hoist(model.dataset, model.source, [*model.ends, *asked])
+        self._leaves, self._ends = replaced(model.ends, self._columns)
+        self._programs: dict[frozenset[tuple[int, int]], tuple[Program, list[Tensor]]] = {}
+        self._program, _ = self._program_for(asked)
+
+    def _program_for(self, asked: Sequence[Tensor]) -> tuple[Program, list[Tensor]]:
+        """Return the program that fetches what hooks want, and the tensors in the order of its fetches."""
+        wanted = frozenset(map(key_of, asked))
+        found = self._programs.get(wanted)
+        if found is None:
+            if len(self._programs) == MANY_PROGRAMS:
+                self._programs.clear()
+                log.warning(
+                    "Hooks have asked for %d different sets of tensors, and each needs a program of its "
+                    "own: make tensors once, in model_fn or in begin, not in before_run.",
+                    MANY_PROGRAMS,
+                )
+            found = self._programs[wanted] = self._compile(asked), list(asked)
+        return found
+
+    def _compile(self, asked: Sequence[Tensor]) -> Program:
+        model = self.model
+        _, cut = replaced([*model.ends, *asked], self._columns, self._leaves)
+        self._check_asked(asked, cut[len(cut) - len(asked) :])
+        parts = iter(cut)
+        fetches = {name: next(parts) for name in model.fetches}
+        new = [next(parts) for _ in model.updates]
+        updates = [
+            Update(u.variable, value, None if u.rows is None else next(parts))
+            for u, value in zip(model.updates, new, strict=True)
+        ]
+        wanted = {**fetches, **{_name(i): tensor for i, tensor in enumerate(parts)}}
+        program = Program(self._leaves, wanted, updates, reference=self._reference or None)
+        for variable in program.variables:
+            if variable.name not in self.values:
+                raise InvalidArgumentError(
+                    f"a hook asks for a tensor of {variable!r}, made at {variable.line}, which the model "
+                    "has not",
+                    hint="make the variable in model_fn, or in begin with estimators.get_variable",
+                )
+        return program
+
+    def _check_asked(self, asked: Sequence[Tensor], cut: Sequence[Tensor]) -> None:
+        """Refuse what cannot be computed from the columns."""
+        fed = {id(leaf.call) for leaf in self._leaves}
+        known = {
+            id(leaf.call): name
+            for leaf, name in zip(self.model.source.leaves, self.model.source.names, strict=True)
+        }
+        for tensor, inner in zip(asked, cut, strict=True):
+            for call in postorder([inner]):
+                if call.primitive is not PARAMETER or id(call) in fed:
+                    continue
+                what = f"a hook asks for {tensor!r}, made at {tensor.call.line or 'an unknown line'}"
+                if id(call) not in known:
+                    raise InvalidArgumentError(
+                        f"{what}, which belongs to another model or another call of model_fn",
+                        hint="give the hook the tensors of this call: make it in model_fn (training_hooks, "
+                        "evaluation_hooks, prediction_hooks)",
+                    )
+                raise InvalidArgumentError(
+                    f"{what}, only after the first step: it needs {known[id(call)]}, which is not read",
+                    hint="ask for it in the first before_run too; that decides what is read",
+                )
+
+    # Running ---------------------------------------------------------------------------------------
+
+    def run(self, columns: Sequence[Any], number: int) -> dict[str, Any]:
+        """Run one batch, and return the model's fetches; with hooks, `after_run` is to follow.
+
+        Args:
+            columns: Of a batch of `dataset`.
+            number: In training the global step before the step, else the position of the batch.
+        """
+        if self._reference and self.model.updates:
+            self._before = {name: value.copy() for name, value in self.values.items()}
+        if not self.hooked:
+            return self._program.run(columns, self.values, number)
+        program, asked = self._program_for(self._calls.before_run())
+        fetched = program.run(columns, self.values, number)
+        by_tensor = {key_of(tensor): fetched.pop(_name(i)) for i, tensor in enumerate(asked)}
+        self._results = [by_tensor[key_of(tensor)] for tensor in self._calls.before_run()]
+        return fetched
+
+    def after_run(self) -> None:
+        """Give hooks the results of the step."""
+        if self.hooked:
+            self._calls.after_run(self._results)
+            self.stop_requested = self.stop_requested or self._calls.stop_requested
+
+    def end(self) -> None:
+        """Tell hooks that the run is over."""
+        for hook in self._hooks:
+            hook.end(None)
+
+    # NaN -------------------------------------------------------------------------------------------
+
+    def first_nan_variable(self) -> str | None:
+        """Return the name of a variable that holds NaN, or None."""
+        return next((name for name, value in self.values.items() if is_nan(value)), None)
+
+    def why_nan(self, columns: Sequence[Any], number: int) -> tuple[str, str]:
+        """Return what is known about where NaN in the step that was run last came from, and what to do."""
+        if self._reference:
+            found = first_nan(self._ends, self._leaves, columns, self._before, number)
+            if found is not None:
+                return (
+                    f": {found}",
+                    "keep values in range there (clip, a small constant), or learn more slowly",
+                )
+        found = nan_in_input(self.model.source, self._columns, columns)
+        if found is not None:
+            return f": {found}", "give missing numbers a value, or leave such rows out with filter"
+        return "", (
+            "use a smaller learning rate; to find the operation, train again with RunConfig(reference=True), "
+            "which goes on from the last checkpoint and names it"
+        )
+
+
+def _name(i: int) -> str:
+    """Return the name of a fetch that no model uses."""
+    return f"\0{i}"

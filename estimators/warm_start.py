@@ -1,0 +1,150 @@
+"""Start from the variables of another model."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dataflow.errors import InvalidArgumentError, NotFoundError, SpecError, did_you_mean
+from estimators import checkpoint as checkpoints
+from estimators.checkpoint import Checkpoint
+from estimators.graph.variable import Array, Variable
+from estimators.progress import log
+
+
+@dataclasses.dataclass(frozen=True)
+class WarmStartSettings:
+    """Which variables start with the values of a checkpoint.
+
+    Args:
+        ckpt_to_initialize_from: A checkpoint, as `latest_checkpoint` gives it, or a model_dir (then the
+            newest of its checkpoints).
+        vars_to_warm_start: A regular expression, matched with the beginning of names: of trainable
+            variables alone, no slots of optimizers. A list of expressions: of all variables, the global
+            step too. A list of variables. None: none.
+        var_name_to_prev_var_name: Names in the checkpoint by the model's names, where they differ.
+
+    Raises:
+        SpecError: Something is of another type.
+        InvalidArgumentError: The path is empty, or an expression cannot be read.
+
+    >>> WarmStartSettings("/models/a", vars_to_warm_start="dense").vars_to_warm_start
+    'dense'
+    """
+
+    ckpt_to_initialize_from: str | os.PathLike[str]
+    vars_to_warm_start: str | Sequence[str] | Sequence[Variable] | None = ".*"
+    var_name_to_prev_var_name: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.ckpt_to_initialize_from, str | os.PathLike):
+            raise SpecError(f"ckpt_to_initialize_from must be a path, not {self.ckpt_to_initialize_from!r}")
+        object.__setattr__(self, "ckpt_to_initialize_from", os.fspath(self.ckpt_to_initialize_from))
+        if not self.ckpt_to_initialize_from:
+            raise InvalidArgumentError("ckpt_to_initialize_from is empty")
+        for expression in self._expressions():
+            try:
+                re.compile(expression)
+            except re.error as error:
+                raise InvalidArgumentError(
+                    f"vars_to_warm_start {expression!r} is no regular expression: {error}"
+                ) from None
+
+    def _expressions(self) -> list[str]:
+        wanted: Any = self.vars_to_warm_start
+        if isinstance(wanted, str):
+            return [wanted]
+        items = [] if wanted is None else list(wanted) if isinstance(wanted, Sequence) else [wanted]
+        texts = [item for item in items if isinstance(item, str)]
+        variables = [item for item in items if isinstance(item, Variable)]
+        if items not in (texts, variables):
+            raise SpecError(
+                f"vars_to_warm_start must be text, or a list of texts or variables, not {wanted!r}"
+            )
+        return texts
+
+    def chosen(self, variables: Sequence[Variable]) -> list[Variable]:
+        """Return those of a model's variables that get values of the checkpoint."""
+        wanted = self.vars_to_warm_start
+        if wanted is None:
+            return []
+        if isinstance(wanted, str):
+            return [v for v in variables if v.trainable and re.match(wanted, v.name)]
+        expressions = self._expressions()
+        names = {item.name for item in wanted if isinstance(item, Variable)}
+        return [v for v in variables if v.name in names or any(re.match(e, v.name) for e in expressions)]
+
+
+def as_settings(value: WarmStartSettings | str | os.PathLike[str] | None) -> WarmStartSettings | None:
+    """Return the settings that an estimator's argument means: a path stands for all trainable variables.
+
+    Raises:
+        SpecError: It is something else.
+    """
+    if value is None or isinstance(value, WarmStartSettings):
+        return value
+    if isinstance(value, str | os.PathLike):
+        return WarmStartSettings(value)
+    raise SpecError(f"warm_start_from must be a path or WarmStartSettings, not {value!r}")
+
+
+def warm_start(values: dict[str, Array], variables: Sequence[Variable], settings: WarmStartSettings) -> None:
+    """Put values of a checkpoint in place of first values.
+
+    Args:
+        values: Arrays by name; they change.
+        variables: Of the model.
+        settings: Which, and from where.
+
+    Raises:
+        InvalidArgumentError: The checkpoint has no such variable, or one of another shape or dtype; or a
+            name of `var_name_to_prev_var_name` is not used.
+        NotFoundError: There is no checkpoint.
+    """
+    log.info("Warm-starting with %s", settings)
+    found = _load(os.fspath(settings.ckpt_to_initialize_from))
+    previous = dict(settings.var_name_to_prev_var_name or {})
+    for variable in settings.chosen(variables):
+        name = previous.pop(variable.name, variable.name)
+        values[variable.name] = _value(found, name, variable)
+        log.debug("Warm-starting variable: %s; prev_var_name: %s", variable.name, name)
+    for name in previous:
+        names = did_you_mean(name, [variable.name for variable in settings.chosen(variables)])
+        raise InvalidArgumentError(
+            f"var_name_to_prev_var_name has {name!r}, which is not a variable to warm-start; {names}"
+        )
+
+
+def _load(path: str) -> Checkpoint:
+    newest = checkpoints.latest(path)
+    if newest is not None:
+        return checkpoints.load(newest)
+    try:
+        return checkpoints.load(path)
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"there is no checkpoint to warm-start from at {path}",
+            hint="give a model_dir that holds checkpoints, or what latest_checkpoint() returns",
+        ) from error
+
+
+def _value(found: Checkpoint, name: str, variable: Variable) -> Array:
+    value = found.values.get(name)
+    if value is None:
+        raise InvalidArgumentError(
+            f"the checkpoint {found.path} has no variable {name!r} to warm-start {variable!r} from",
+            hint=f"{did_you_mean(name, sorted(found.values))}. Name it in var_name_to_prev_var_name, or "
+            "leave the variable out with vars_to_warm_start",
+        )
+    if value.shape != variable.shape or value.dtype != variable.dtype:
+        raise InvalidArgumentError(
+            f"{variable!r} cannot start with {name!r} of {found.path}, which has shape {value.shape} "
+            f"({value.dtype})",
+            hint="leave it out with vars_to_warm_start",
+        )
+    return np.array(value)
