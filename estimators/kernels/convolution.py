@@ -15,11 +15,11 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic, overload
 
 from dataflow.kernels.jit import kernel
-from estimators.kernels.vectors import INT64, REGISTER_BYTES, address, data_of, lanes_of, splat
+from estimators.kernels.vectors import CODE, INT64, REGISTER_BYTES, address, data_of, lanes_of, splat
 
 Floats: TypeAlias = npt.NDArray[Any]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -70,7 +70,7 @@ def _tile_code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     item = signature.args[0].dtype
     lanes = lanes_of(item.bitwidth)
     vector = ir.VectorType(context.get_value_type(item), lanes)
-    multiply_add = cgutils.get_or_insert_function(
+    multiply_add = CODE.get_or_insert_function(
         builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{lanes}f{item.bitwidth}"
     )
 
@@ -180,7 +180,15 @@ def pad(x: Floats, first: int, last: int, top: int, left: int, out: Floats) -> N
 
 @kernel
 def _rows(
-    a: Floats, skip: int, steps: Ints, b: Floats, grid: Ints, first: int, last: int, out: Floats, spare: Floats
+    a: Floats,
+    skip: int,
+    steps: Ints,
+    b: Floats,
+    grid: Ints,
+    first: int,
+    last: int,
+    out: Floats,
+    spare: Floats,
 ) -> None:
     """Compute the windows of images ``first … last``, which are those of `a` after `skip`."""
     _, height, width, depth = a.shape

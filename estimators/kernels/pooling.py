@@ -1,8 +1,8 @@
 """Maxima and means over windows of images NHWC, and their gradients, of some images of a batch.
 
-A window begins at ``(i * grid[2] - grid[4], j * grid[3] - grid[5])`` and has ``grid[0] × grid[1]`` cells, of which
-those in the image count: ``grid`` is (height, width, stride down, stride right, zeros above, zeros left). Each
-loop over channels is innermost, so that it runs in the CPU's vectors.
+``grid`` is (height, width, stride down, stride right, positions above, positions left): window (i, j) begins at
+row ``i * grid[2] - grid[4]`` and column ``j * grid[3] - grid[5]``, and has ``grid[0] × grid[1]`` cells, of which
+those in the image count. Channels are innermost, in the CPU's vectors. Arrays are C-contiguous.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic, overload
 
 from dataflow.kernels.jit import kernel
-from estimators.kernels.vectors import INT32, INT64, REGISTER_BYTES, address, data_of, lanes_of, splat
+from estimators.kernels.vectors import CODE, INT32, INT64, REGISTER_BYTES, address, data_of, lanes_of, splat
 
 Floats: TypeAlias = npt.NDArray[Any]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Numbers: TypeAlias = npt.NDArray[Any]
 """uint8 or int32."""
-
 
 
 def lanes(dtype: npt.DTypeLike) -> int:
@@ -61,14 +60,14 @@ def _window_max_code(context: Any, builder: Any, signature: Any, args: Any) -> A
     _, start, rows, down, count, right, cell, cells_down, _, _, place = args
     align = item.bitwidth // 8
     first = builder.load(address(builder, arrays[0], start, vector), align=align)
-    best = cgutils.alloca_once(builder, vector)
-    chosen = cgutils.alloca_once(builder, numbers)
+    best = CODE.alloca_once(builder, vector)
+    chosen = CODE.alloca_once(builder, numbers)
     builder.store(first, best)
     builder.store(splat(builder, builder.trunc(cell, INT32), numbers), chosen)
-    with cgutils.for_range(builder, rows, intp=INT64) as outer:
+    with CODE.for_range(builder, rows, intp=INT64) as outer:
         line = builder.add(start, builder.mul(outer.index, down))
         number = builder.add(cell, builder.mul(outer.index, cells_down))
-        with cgutils.for_range(builder, count, intp=INT64) as inner:
+        with CODE.for_range(builder, count, intp=INT64) as inner:
             at = builder.add(line, builder.mul(inner.index, right))
             new = builder.load(address(builder, arrays[0], at, vector), align=align)
             old = builder.load(best)
@@ -85,47 +84,42 @@ def _window_max_code(context: Any, builder: Any, signature: Any, args: Any) -> A
     return context.get_dummy_value()
 
 
-def chosen_sum(
-    g: Floats, which: Numbers, start: int, rows: int, down: int, count: int, right: int,
-    cell: int, cells_down: int, cells_right: int, out: Floats, place: int,
+def spread_chosen(
+    g: Floats, which: Numbers, place: int, start: int, rows: int, down: int, count: int, right: int,
+    cell: int, cells_down: int, out: Floats,
 ) -> None:  # fmt: skip
-    """Sum for `lanes` channels the gradients of those of ``rows × count`` windows that chose a cell.
+    """Add the gradients of `lanes` channels of a window, from `place` on, to the cells that were chosen.
 
-    All arrays are flat. Window (i, j) is at ``start + i · down + j · right``, and in it the cell has the
-    number ``cell - i · cells_down - j · cells_right``. The sums are written from `place` on.
+    Cells are where `window_max` found them.
     """
     width = lanes(g.dtype)
-    total = np.zeros(width, g.dtype)
-    for i in range(rows):
-        for j in range(count):
-            at = start + i * down + j * right
-            chosen = which[at : at + width] == cell - i * cells_down - j * cells_right
-            total += np.where(chosen, g[at : at + width], g.dtype.type(0))
-    out[place : place + width] = total
+    slope, chosen = g[place : place + width], which[place : place + width]
+    for p in range(rows):
+        for q in range(count):
+            at = start + p * down + q * right
+            out[at : at + width] += np.where(chosen == cell + p * cells_down + q, slope, g.dtype.type(0))
 
 
-def _chosen_sum_code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+def _spread_chosen_code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     arrays = data_of(context, builder, signature, args)
     item, kind = signature.args[0].dtype, signature.args[1].dtype
     vector = ir.VectorType(context.get_value_type(item), lanes_of(item.bitwidth))
     number = ir.IntType(kind.bitwidth)
     numbers = ir.VectorType(number, vector.count)
-    _, _, start, rows, down, count, right, cell, cells_down, cells_right, _, place = args
+    _, _, place, start, rows, down, count, right, cell, cells_down, _ = args
     align, zero = item.bitwidth // 8, ir.Constant(vector, None)
-    total = cgutils.alloca_once(builder, vector)
-    builder.store(zero, total)
-    with cgutils.for_range(builder, rows, intp=INT64) as outer:
+    slope = builder.load(address(builder, arrays[0], place, vector), align=align)
+    chosen = builder.load(address(builder, arrays[1], place, numbers), align=kind.bitwidth // 8)
+    with CODE.for_range(builder, rows, intp=INT64) as outer:
         line = builder.add(start, builder.mul(outer.index, down))
-        first = builder.sub(cell, builder.mul(outer.index, cells_down))
-        with cgutils.for_range(builder, count, intp=INT64) as inner:
+        first = builder.add(cell, builder.mul(outer.index, cells_down))
+        with CODE.for_range(builder, count, intp=INT64) as inner:
             at = builder.add(line, builder.mul(inner.index, right))
-            this = builder.sub(first, builder.mul(inner.index, cells_right))
-            chosen = builder.load(address(builder, arrays[1], at, numbers), align=kind.bitwidth // 8)
-            same = builder.icmp_signed("==", chosen, splat(builder, builder.trunc(this, number), numbers))
-            slope = builder.load(address(builder, arrays[0], at, vector), align=align)
-            part = builder.select(same, slope, zero)
-            builder.store(builder.fadd(builder.load(total), part), total)
-    builder.store(builder.load(total), address(builder, arrays[10], place, vector), align=align)
+            this = builder.trunc(builder.add(first, inner.index), number)
+            same = builder.icmp_signed("==", chosen, splat(builder, this, numbers))
+            target = address(builder, arrays[10], at, vector)
+            total = builder.fadd(builder.load(target, align=align), builder.select(same, slope, zero))
+            builder.store(total, target, align=align)
     return context.get_dummy_value()
 
 
@@ -139,15 +133,15 @@ def _window_max(
     return types.void(x, *(_int,) * 7, out, which, _int), _window_max_code
 
 
-def _chosen_sum(
-    _: Any, g: Any, which: Any, start: Any, rows: Any, down: Any, count: Any, right: Any,
-    cell: Any, cells_down: Any, cells_right: Any, out: Any, place: Any,
+def _spread_chosen(
+    _: Any, g: Any, which: Any, place: Any, start: Any, rows: Any, down: Any, count: Any, right: Any,
+    cell: Any, cells_down: Any, out: Any,
 ) -> Any:  # fmt: skip
-    return types.void(g, which, *(_int,) * 8, out, _int), _chosen_sum_code
+    return types.void(g, which, *(_int,) * 8, out), _spread_chosen_code
 
 
 _window_max_op = cast("Callable[..., Any]", intrinsic(_window_max))
-_chosen_sum_op = cast("Callable[..., Any]", intrinsic(_chosen_sum))
+_spread_chosen_op = cast("Callable[..., Any]", intrinsic(_spread_chosen))
 overload(window_max)(
     lambda x, start, rows, down, count, right, cell, cells_down, out, which, place: (
         lambda x, start, rows, down, count, right, cell, cells_down, out, which, place: _window_max_op(
@@ -155,21 +149,17 @@ overload(window_max)(
         )
     )
 )
-overload(chosen_sum)(
-    lambda g, which, start, rows, down, count, right, cell, cells_down, cells_right, out, place: (
-        lambda g, which, start, rows, down, count, right, cell, cells_down, cells_right, out, place: (
-            _chosen_sum_op(
-                g, which, start, rows, down, count, right, cell, cells_down, cells_right, out, place
-            )
+overload(spread_chosen)(
+    lambda g, which, place, start, rows, down, count, right, cell, cells_down, out: (
+        lambda g, which, place, start, rows, down, count, right, cell, cells_down, out: _spread_chosen_op(
+            g, which, place, start, rows, down, count, right, cell, cells_down, out
         )
     )
 )
 
 
 @kernel
-def max_pool(
-    x: Floats, first: int, last: int, grid: Ints, at_once: int, out: Floats, which: Numbers
-) -> None:
+def max_pool(x: Floats, first: int, last: int, grid: Ints, at_once: int, out: Floats, which: Numbers) -> None:
     """Write the largest value of each window, and the number of its cell, row by row in the window.
 
     The first of equal values counts, and the first NaN before everything else. `at_once` is what `lanes`
@@ -204,50 +194,32 @@ def max_pool(
 
 
 @kernel
-def _windows_at(position: int, taps: int, stride: int, before: int, count: int) -> tuple[int, int]:
-    """Return the first window that has a position of an image, and where the windows with it end."""
-    return max((position + before - taps) // stride + 1, 0), min((position + before) // stride + 1, count)
-
-
-@kernel
-def _windows_along(size: int, taps: int, stride: int, before: int, count: int) -> Ints:
-    """Return `_windows_at` for all positions ``[size, 2]``."""
-    out = np.empty((size, 2), np.int64)
-    for position in range(size):
-        out[position, 0], out[position, 1] = _windows_at(position, taps, stride, before, count)
-    return out
-
-
-@kernel
 def max_pool_backward(
     g: Floats, which: Numbers, first: int, last: int, grid: Ints, at_once: int, out: Floats
 ) -> None:
     """Sum for each cell of an image the gradients of the windows that chose it."""
     _, height, width, channels = out.shape
-    across = _windows_along(width, grid[1], grid[3], grid[5], g.shape[2])
     flat_g, flat_out, flat_which = g.reshape(g.size), out.reshape(out.size), which.reshape(which.size)
     whole = channels - channels % at_once
     for n in range(first, last):
-        for p in range(height):
-            begin_i, end_i = _windows_at(p, grid[0], grid[2], grid[4], g.shape[1])
-            for q in range(width):
-                begin_j, end_j = across[q, 0], across[q, 1]
-                start = ((n * g.shape[1] + begin_i) * g.shape[2] + begin_j) * channels
-                place = ((n * height + p) * width + q) * channels
-                cell = (p + grid[4] - begin_i * grid[2]) * grid[1] + q + grid[5] - begin_j * grid[3]
+        out[n] = 0.0
+        for i in range(g.shape[1]):
+            top = i * grid[2] - grid[4]
+            begin_p, end_p = max(top, 0), min(top + grid[0], height)
+            for j in range(g.shape[2]):
+                left = j * grid[3] - grid[5]
+                begin_q, end_q = max(left, 0), min(left + grid[1], width)
+                start = ((n * height + begin_p) * width + begin_q) * channels
+                place = ((n * g.shape[1] + i) * g.shape[2] + j) * channels
+                cell = (begin_p - top) * grid[1] + begin_q - left
                 for c in range(0, whole, at_once):
-                    chosen_sum(
-                        flat_g, flat_which, start + c, end_i - begin_i, g.shape[2] * channels,
-                        end_j - begin_j, channels, cell, grid[2] * grid[1], grid[3], flat_out, place + c,
+                    spread_chosen(
+                        flat_g, flat_which, place + c, start + c, end_p - begin_p, width * channels,
+                        end_q - begin_q, channels, cell, grid[1], flat_out,
                     )  # fmt: skip
                 for c in range(whole, channels):
-                    total = out.dtype.type(0)
-                    for i in range(begin_i, end_i):
-                        for j in range(begin_j, end_j):
-                            number = cell - (i - begin_i) * grid[2] * grid[1] - (j - begin_j) * grid[3]
-                            if which[n, i, j, c] == number:
-                                total += g[n, i, j, c]
-                    out[n, p, q, c] = total
+                    number = np.int64(which[n, i, j, c])
+                    out[n, top + number // grid[1], left + number % grid[1], c] += g[n, i, j, c]
 
 
 @kernel
@@ -280,18 +252,16 @@ def average_pool(x: Floats, first: int, last: int, grid: Ints, out: Floats) -> N
 def average_pool_backward(g: Floats, first: int, last: int, grid: Ints, out: Floats) -> None:
     """Sum for each cell of an image its share in the gradients of the windows it is in."""
     _, height, width, channels = out.shape
-    across = _windows_along(width, grid[1], grid[3], grid[5], g.shape[2])
     for n in range(first, last):
-        for p in range(height):
-            begin_i, end_i = _windows_at(p, grid[0], grid[2], grid[4], g.shape[1])
-            for q in range(width):
-                begin_j, end_j = across[q, 0], across[q, 1]
-                total = out[n, p, q]
-                total[:] = 0.0
-                for i in range(begin_i, end_i):
-                    down = _cells(i * grid[2] - grid[4], grid[0], height)
-                    for j in range(begin_j, end_j):
-                        count = out.dtype.type(down * _cells(j * grid[3] - grid[5], grid[1], width))
-                        values = g[n, i, j]
+        out[n] = 0.0
+        for i in range(g.shape[1]):
+            top = i * grid[2] - grid[4]
+            for j in range(g.shape[2]):
+                left = j * grid[3] - grid[5]
+                slope = g[n, i, j]
+                count = out.dtype.type(_cells(top, grid[0], height) * _cells(left, grid[1], width))
+                for p in range(max(top, 0), min(top + grid[0], height)):
+                    for q in range(max(left, 0), min(left + grid[1], width)):
+                        total = out[n, p, q]
                         for c in range(channels):
-                            total[c] += values[c] / count
+                            total[c] += slope[c] / count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import binding, ir  # type: ignore[import-untyped]
-from numba.core import types
+from numba.core import cgutils, types
 
 
 def _register_bytes() -> int:
@@ -19,6 +19,8 @@ def _register_bytes() -> int:
 REGISTER_BYTES = _register_bytes()
 """Of one vector register."""
 
+CODE: Any = cgutils
+"""Numba's own helpers for LLVM code."""
 INT32, INT64 = ir.IntType(32), ir.IntType(64)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias, TypedDict
 
 import numpy as np
 
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.function import postorder
 from dataflow.expr.tensor import Call, Tensor, as_tensor
+from estimators.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from estimators.graph.gradients import Gradient, gradients
 from estimators.graph.primitives.tables import RowGradient, take_rows
 from estimators.graph.registry import output
@@ -24,24 +25,55 @@ LearningRate: TypeAlias = float | Tensor | Callable[[Tensor], Tensor]
 GradsAndVars: TypeAlias = Sequence[tuple[Gradient | None, Variable]]
 
 
+class Settings(TypedDict, total=False):
+    """Settings of every optimizer beside its learning rate: see `Optimizer`."""
+
+    name: str | None
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    decay: float
+
+
 class Optimizer(ABC):
     """Changes variables so that a loss gets smaller.
 
     A subclass gives its settings, the slots of a variable, and one formula in `step`. It serves whole
     variables and, where gradients are sparse, the touched rows alone; with `moves_all_rows`, sparse
-    gradients are made dense first.
+    gradients are made dense first; with `slots_move_all_rows`, for the slots only.
 
     Args:
         learning_rate: More than 0: a number, a schedule, or a scalar tensor.
         name: First part of the names of slots and settings; default the class's.
+        clipnorm: Largest norm of the gradient of each variable; not together with `global_clipnorm`.
+        clipvalue: Largest size of a gradient's values; applied first.
+        global_clipnorm: Largest norm of all gradients together.
+        decay: At least 0; the learning rate is divided by 1 + decay * global step.
     """
 
     name: str
     default_name: ClassVar[str]
     moves_all_rows: ClassVar[bool] = False
 
-    def __init__(self, learning_rate: LearningRate, *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        learning_rate: LearningRate,
+        *,
+        name: str | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        decay: float = 0.0,
+    ) -> None:
         self.name = name or self.default_name
+        limits = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        self.clipnorm, self.clipvalue, self.global_clipnorm = (
+            None if limit is None else check_range(setting, limit, 0.0, inclusive=False)
+            for setting, limit in limits.items()
+        )
+        if clipnorm is not None and global_clipnorm is not None:
+            raise InvalidArgumentError("clipnorm and global_clipnorm are both given", hint="choose one")
+        self.decay = check_range("decay", decay, 0.0)
         self.learning_rate = (
             learning_rate
             if isinstance(learning_rate, Tensor) or callable(learning_rate)
@@ -55,8 +87,14 @@ class Optimizer(ABC):
 
     @property
     def learning_rate_setting(self) -> dict[str, float]:
-        """The learning rate as a setting, if it is a number."""
-        return {"learning_rate": self.learning_rate} if isinstance(self.learning_rate, float) else {}
+        """The decay of the learning rate, and the rate itself if it is a number."""
+        rate = self.learning_rate
+        return {"decay": self.decay, **({"learning_rate": rate} if isinstance(rate, float) else {})}
+
+    @property
+    def slots_move_all_rows(self) -> bool:
+        """Whether sparse gradients change the slots of all rows, and the variable in the touched rows."""
+        return False
 
     @abstractmethod
     def slots(self) -> dict[str, Initializer]:
@@ -136,8 +174,15 @@ class Optimizer(ABC):
         return TrainOp(tuple(updates), layer_updates(dense), hyperparameters)
 
     def processed(self, pairs: Sequence[tuple[Gradient, Variable]]) -> Sequence[tuple[Gradient, Variable]]:
-        """Return the gradients after clipping and the like."""
-        return pairs
+        """Return the gradients after clipping, as ``tf.keras.optimizers.legacy`` does it."""
+        clipped: list[Gradient] = [gradient for gradient, _ in pairs]
+        if self.clipvalue is not None:
+            clipped = [_limited(gradient, self.clipvalue) for gradient in clipped]
+        if self.clipnorm is not None:
+            clipped = [clip_by_norm(gradient, self.clipnorm) for gradient in clipped]
+        if self.global_clipnorm is not None:
+            clipped, _ = clip_by_global_norm(clipped, self.global_clipnorm)
+        return list(zip(clipped, (variable for _, variable in pairs), strict=True))
 
     def _updates(self, variable: Variable, gradient: Gradient, global_step: Tensor) -> list[Update]:
         slots = {
@@ -146,28 +191,44 @@ class Optimizer(ABC):
             )
             for name, first in self.slots().items()
         }
+        rate = self._rate(variable, global_step)
+        if isinstance(gradient, RowGradient) and self.slots_move_all_rows:
+            rows, _ = gradient.summed()
+            new, new_slots = self.step(variable, gradient.dense(), slots, rate, global_step)
+            changed = Update(variable, take_rows(new, rows), rows)
+            return [changed, *(Update(slots[name], value) for name, value in new_slots.items())]
         if isinstance(gradient, RowGradient) and self.moves_all_rows:
             gradient = gradient.dense()
-        rows, values = gradient.summed() if isinstance(gradient, RowGradient) else (None, gradient)
-
-        def part(whole: Variable) -> Tensor:
-            return whole if rows is None else take_rows(whole, rows)
-
-        rate = self._rate(variable, global_step)
-        new, new_slots = self.step(
-            part(variable), values, {name: part(slot) for name, slot in slots.items()}, rate, global_step
-        )
-        return [
-            Update(variable, new, rows),
-            *(Update(slots[name], value, rows) for name, value in new_slots.items()),
-        ]
+        if isinstance(gradient, RowGradient):
+            rows, values = gradient.summed()
+            parts = {name: take_rows(slot, rows) for name, slot in slots.items()}
+            new, new_slots = self.step(take_rows(variable, rows), values, parts, rate, global_step)
+            changes = [(variable, new), *((slots[name], value) for name, value in new_slots.items())]
+            return [Update(whole, value, rows) for whole, value in changes]
+        new, new_slots = self.step(variable, gradient, slots, rate, global_step)
+        return [Update(variable, new), *(Update(slots[name], value) for name, value in new_slots.items())]
 
     def _rate(self, variable: Variable, global_step: Tensor) -> Tensor:
+        """Return the learning rate of a step, a scalar in the variable's dtype."""
         rate = self.learning_rate
-        if isinstance(rate, Tensor) or callable(rate):
-            found: Tensor = (rate if isinstance(rate, Tensor) else rate(global_step)).astype(variable.dtype)
-            return found
-        return as_tensor(variable.dtype.type(rate))
+        found = as_tensor(rate(global_step) if callable(rate) else rate)
+        if found.shape != ():
+            raise SpecError(f"the learning rate must be a scalar, and is {found.spec}")
+        if self.decay:
+            found = found.astype(np.float64) / (1.0 + self.decay * global_step.astype(np.float64))
+        if found.constant is not None:
+            return as_tensor(variable.dtype.type(found.constant))
+        result: Tensor = found.astype(variable.dtype)
+        return result
+
+
+def _limited(gradient: Gradient, limit: float) -> Gradient:
+    """Return a gradient with values between -limit and limit."""
+    if isinstance(gradient, RowGradient):
+        rows, sums = gradient.summed()
+        return RowGradient(rows[:, None], clip_by_value(sums, -limit, limit), gradient.table)
+    result: Tensor = clip_by_value(gradient, -limit, limit)
+    return result
 
 
 def _trained(loss: Tensor, var_list: Sequence[Variable] | None) -> list[Variable]:
@@ -216,11 +277,31 @@ def _barriers(loss: Tensor, variable: Variable) -> list[Call]:
     return found
 
 
-def check_range(name: str, value: float, low: float, *, inclusive: bool = True) -> float:
-    """Return the value, or raise `InvalidArgumentError` if it is too small or no number."""
-    good = value >= low if inclusive else value > low
-    if not good or not np.isfinite(value):
-        raise InvalidArgumentError(
-            f"{name} must be {'at least' if inclusive else 'more than'} {low}, not {value}"
-        )
+def check_range(
+    name: str,
+    value: float,
+    low: float,
+    *,
+    inclusive: bool = True,
+    high: float = np.inf,
+    below: float = np.inf,
+) -> float:
+    """Return the value, or raise `InvalidArgumentError` if it is no number of the range.
+
+    Args:
+        name: Of the setting.
+        value: What was given.
+        low: The least value, itself allowed if `inclusive`.
+        inclusive: See there.
+        high: The largest value.
+        below: What the value must be less than.
+    """
+    if not isinstance(value, float | int | np.number) or isinstance(value, bool):
+        raise SpecError(f"{name} must be a number, not {value!r}")
+    good = (value >= low if inclusive else value > low) and value <= high and value < below
+    if not good:
+        text = f"{name} must be {'at least' if inclusive else 'more than'} {low:g}"
+        text += f" and at most {high:g}" if high < np.inf else ""
+        text += f" and less than {below:g}" if below < np.inf else ""
+        raise InvalidArgumentError(f"{text}, not {value}")
     return float(value)

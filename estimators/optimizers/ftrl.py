@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Unpack
 
 from dataflow.errors import InvalidArgumentError
 from dataflow.expr.tensor import Tensor
 from estimators.graph.primitives.updates import ftrl
-from estimators.graph.variable import Initializer, constant, zeros
-from estimators.optimizers.base import Optimizer, check_range
+from estimators.graph.variable import Initializer
+from estimators.initializers import constant, zeros
+from estimators.optimizers.base import LearningRate, Optimizer, Settings, check_range
 
 
 class Ftrl(Optimizer):
@@ -32,6 +34,7 @@ class Ftrl(Optimizer):
         l2_regularization_strength: At least 0.
         l2_shrinkage_regularization_strength: At least 0.
         beta: At least 0; added to the square roots, as in the paper.
+        settings: Those of `Optimizer`.
 
     >>> Ftrl(0.2).hyperparameters["learning_rate"]
     0.2
@@ -41,17 +44,16 @@ class Ftrl(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: LearningRate = 0.001,
         learning_rate_power: float = -0.5,
         initial_accumulator_value: float = 0.1,
         l1_regularization_strength: float = 0.0,
         l2_regularization_strength: float = 0.0,
         l2_shrinkage_regularization_strength: float = 0.0,
         beta: float = 0.0,
-        *,
-        name: str | None = None,
+        **settings: Unpack[Settings],
     ) -> None:
-        super().__init__(learning_rate, name=name)
+        super().__init__(learning_rate, **settings)
         if not learning_rate_power <= 0:
             raise InvalidArgumentError(f"learning_rate_power must be at most 0, not {learning_rate_power}")
         self.learning_rate_power = float(learning_rate_power)
@@ -70,7 +72,6 @@ class Ftrl(Optimizer):
         """Settings under the names of tf's checkpoints."""
         return {
             "beta": self.beta,
-            "decay": 0.0,
             "l1_regularization_strength": self.l1,
             "l2_regularization_strength": self.l2,
             **self.learning_rate_setting,

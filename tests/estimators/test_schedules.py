@@ -18,6 +18,7 @@ from estimators.schedules import (
     inverse_time_decay,
     linear_cosine_decay,
     natural_exp_decay,
+    noisy_linear_cosine_decay,
     piecewise_constant,
     polynomial_decay,
 )
@@ -73,6 +74,20 @@ def test_restarts_begin_in_the_very_step():
     assert all(schedule(step - 1) < 0.6 for step in starts[1:])
 
 
+def test_noise_is_set_by_seed_and_step():
+    schedule = noisy_linear_cosine_decay(1.0, 10**9, num_periods=0.0, seed=3)
+    rates = schedule(np.arange(4000))
+    noise = (rates - 1.001) / (1.0 + np.arange(4000)) ** (-0.55 / 2)
+    assert abs(noise.mean()) < 0.06
+    assert noise.std() == pytest.approx(1.0, rel=0.05)
+    program = Program([], {"rate": schedule(get_global_step())})
+    for step in (0, 7, 3999):
+        assert program.run([], {"global_step": np.array(step)})["rate"] == pytest.approx(
+            rates[step], rel=1e-12
+        )
+    assert noisy_linear_cosine_decay(1.0, 9, seed=4)(5) != noisy_linear_cosine_decay(1.0, 9, seed=3)(5)
+
+
 def test_schedules_are_values():
     assert ExponentialDecay(0.1, 10, 0.5) == exponential_decay(0.1, 10, 0.5)
     text = "InverseTimeDecay(initial_learning_rate=0.1, decay_steps=9, decay_rate=0.5, staircase=False)"
@@ -104,6 +119,7 @@ def test_the_global_step_is_no_argument():
         (lambda: piecewise_constant([2, 1], [0.1, 0.2, 0.3]), "must grow"),
         (lambda: piecewise_constant([2], [0.1, 0.0]), r"values\[1\] must be more than 0"),
         (lambda: cosine_decay(0.1, 10, warmup_target=0.5, warmup_steps=-1), "warmup_steps must be at least"),
+        (lambda: noisy_linear_cosine_decay(0.1, 10, -1.0), "initial_variance must be at least 0"),
         (lambda: cosine_decay_restarts(0.1, 10, t_mul=0.5), "t_mul must be at least 1"),
     ],
 )

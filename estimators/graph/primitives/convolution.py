@@ -27,7 +27,8 @@ def _conv2d_infer(
         )
     if x.dtype != filters.dtype or x.dtype not in (np.float32, np.float64):
         raise SpecError(
-            f"conv2d takes images and filters both of float32 or of float64, not {x.dtype} and {filters.dtype}",
+            "conv2d takes images and filters both of float32 or both of float64, not "
+            f"{x.spec} and {filters.spec}",
             hint="use .astype(np.float32)",
         )
     if x.shape[3] not in (None, filters.shape[2]):

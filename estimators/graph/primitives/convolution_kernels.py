@@ -187,8 +187,8 @@ def _filter_plan(rows: Axis, columns: Axis, depth: int, tile: int) -> tuple[_Pla
     """Return a plan of windows whose steps fill tiles, and where in an image each window starts."""
     plan = _forward_plan(rows, columns, depth, 1)
     width = plan.room[1] if plan.room else columns.size
-    starts = [np.arange(a.count) * a.stride for a in (rows, columns)]
-    windows = _positions(*starts, [0], width, depth)
+    down, right = (np.arange(a.count) * a.stride for a in (rows, columns))
+    windows = _positions(down, right, [0], width, depth)
     more = -len(plan.steps) % tile
     return dataclasses.replace(plan, steps=np.concatenate([plan.steps, np.zeros(more, np.int64)])), windows
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dataflow.errors import SpecError
-from dataflow.expr.tensor import Call, Primitive, Tensor
+from dataflow.expr.tensor import Call, Primitive, Tensor, as_tensor
 from dataflow.spec import TensorSpec
 from estimators import kernels
 from estimators.graph.primitives.helpers import per_element
@@ -37,7 +37,7 @@ def _check(x: Tensor, *rows: Tensor) -> None:
 
 
 def batch_norm_train(
-    x: Tensor, gamma: Tensor, beta: Tensor, *, epsilon: float, relu: bool = False
+    x: Tensor, gamma: Any, beta: Any, *, epsilon: float, relu: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Normalize with the mean and the variance of x itself.
 
@@ -49,8 +49,8 @@ def batch_norm_train(
         relu: Set what is negative to 0: in the same steps, so that it costs nothing.
 
     Returns:
-        ``(x - mean) / √(variance + epsilon) · gamma + beta``, and the mean and the variance ``[channels]``. The
-        variance is the mean squared deviation (biased). Sums are float64. Without any rows both are 0.
+        ``(x - mean) / √(variance + epsilon) · gamma + beta``, and the mean and the variance ``[channels]``.
+        The variance is the mean squared deviation (biased). Sums are float64. Without rows both are 0.
 
     Raises:
         SpecError: The shapes or dtypes do not fit.
@@ -65,7 +65,7 @@ def batch_norm_train(
 
 
 def batch_norm_inference(
-    x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor, *, epsilon: float
+    x: Tensor, gamma: Any, beta: Any, mean: Any, variance: Any, *, epsilon: float
 ) -> Tensor:
     """Normalize with a mean and a variance that do not depend on x, usually moving averages.
 
@@ -88,9 +88,10 @@ def batch_norm_inference(
     >>> batch_norm_inference(Variable("x", (8, 3)), row, row, row, row, epsilon=1e-3)
     Tensor(add, shape=(8, 3), dtype=float32)
     """
-    _check(x, gamma, beta, mean, variance)
+    _check(*map(as_tensor, (x, gamma, beta, mean, variance)))
     scale = gamma / np.sqrt(variance + epsilon)
-    return x * scale + (beta - mean * scale)
+    result: Tensor = x * scale + (beta - mean * scale)
+    return result
 
 
 def with_relu(y: Tensor) -> Tensor | None:
@@ -207,7 +208,7 @@ def _repeats(channels: int) -> int:
 
 
 def _over_rows(function: Callable[..., object], arrays: Sequence[Any], channels: Sequence[Any]) -> None:
-    """Call ``function(part, first, last, arrays, channels)`` for all rows, joined to long ones, then the rest.
+    """Call ``function(part, first, last, arrays, channels)`` for all rows, joined to long ones.
 
     Args:
         function: Gets the arrays with joined rows, and as often repeated what belongs to the channels.
@@ -288,7 +289,7 @@ def _run_backward(
 
     _over_rows(sum_up, [g, x], settings)
     sums, count = _total(partial[: _parts(x)], channels), len(_rows(x))
-    level, tilt, dgamma = _coefficients(count, *sums, gamma, variance, epsilon)
+    level, tilt, dgamma = _coefficients(count, sums[0], sums[1], gamma, variance, epsilon)
 
     def write(_: int, first: int, last: int, arrays: Any, wide: Any) -> None:
         module.slopes(*arrays[:2], first, last, *wide[:3], limit, *wide[3:], arrays[2])
