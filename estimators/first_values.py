@@ -36,7 +36,9 @@ def restored_values(model: Model, found: Checkpoint) -> dict[str, Array]:
     if training:
         checkpoints.check_all_used(found, variables)
     elif unused := [n for n in checkpoints.unused(found, variables) if not n.startswith(TRAINING)]:
-        said = log.warning if model.spec.mode == ModeKeys.EVAL else log.info  # a discriminator predicts nothing
+        said = (
+            log.warning if model.spec.mode == ModeKeys.EVAL else log.info
+        )  # a discriminator predicts nothing
         said("The model does not use these variables of the checkpoint: %s", ", ".join(unused))
     return {variable.name: np.array(found.values[variable.name]) for variable in variables}
 

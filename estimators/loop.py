@@ -33,16 +33,6 @@ SECONDS_PER_CALL = 0.1
 """Where steps are slow, the looks come about so often."""
 
 
-def batches(block: Block) -> Iterator[list[Column]]:
-    """Yield the columns of each element of a block, without their leading axis."""
-    for run in block.dense_runs():
-        for i in range(run.length):
-            yield [
-                c.slice(i, i + 1).reshape(c.shape[1:]) if isinstance(c, Strings) else c[i]  # type: ignore[index]
-                for c in run.columns
-            ]
-
-
 @dataclasses.dataclass
 class TrainLoop:
     """One call of `train`.
@@ -125,8 +115,8 @@ class TrainLoop:
                 if session.hooked:
                     self._run_with_hooks(block, blocks)
                 else:
-                    for columns in batches(block):
-                        self._run_step(columns)
+                    for columns, fetched in session.run_each(block, self.step):
+                        self._after_step(columns, fetched)
                     self._save_if_due(blocks)
                 seconds = time.monotonic() - began
                 steps = min(2 * steps, STEPS_PER_CALL) if seconds < SECONDS_PER_CALL else max(steps // 2, 1)
@@ -135,8 +125,8 @@ class TrainLoop:
 
     def _run_with_hooks(self, block: Block, blocks: BlockIterator) -> None:
         """Run the steps of a block; a checkpoint that is due after the last comes before `after_run`."""
-        for i, columns in enumerate(batches(block), start=1):
-            self._run_step(columns)
+        for i, (columns, fetched) in enumerate(self.session.run_each(block, self.step), start=1):
+            self._after_step(columns, fetched)
             if i == block.length:
                 self._save_if_due(blocks)
             self.session.after_run()
@@ -150,9 +140,10 @@ class TrainLoop:
             steps = min(steps, self.last_step - self.step)
         return min(steps, every - (self.step - self.start_step) % every) if every else steps
 
-    def _run_step(self, columns: Sequence[Column]) -> None:
+    def _after_step(self, columns: Sequence[Column], fetched: Mapping[str, Any]) -> None:
+        """Check and log the loss, and count the step."""
         session = self.session
-        loss = float(session.run(columns, self.step)["loss"])
+        loss = float(fetched["loss"])
         if math.isnan(loss):
             session.after_run()
             why, hint = session.why_nan(columns, self.step)
@@ -221,8 +212,7 @@ def evaluate(session: Session, metrics: Mapping[str, Metric], steps: int | None)
             block = blocks.read(STEPS_PER_CALL if steps is None else min(STEPS_PER_CALL, steps - count))
             if block is None:
                 break
-            for columns in batches(block):
-                fetched = session.run(columns, count)
+            for _, fetched in session.run_each(block, count):
                 losses, count = losses + float(fetched["loss"]), count + 1
                 for name, metric in metrics.items():
                     arrays = [fetched[f"{name}/{i}"] for i in range(len(metric.inputs))]
@@ -249,8 +239,8 @@ def predict(session: Session, single: bool) -> Iterator[dict[str, Any]]:
     count = 0
     with contextlib.closing(session.dataset.blocks()) as blocks:
         while not session.stop_requested and (block := blocks.read(STEPS_PER_CALL)) is not None:
-            for columns in batches(block):
-                fetched = {name: _plain(value) for name, value in session.run(columns, count).items()}
+            for _, raw in session.run_each(block, count):
+                fetched = {name: _plain(value) for name, value in raw.items()}
                 count += 1
                 session.after_run()
                 if single:

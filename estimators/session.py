@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dataflow.block import Block, Column
 from dataflow.errors import InvalidArgumentError
 from dataflow.expr.function import postorder
 from dataflow.expr.tensor import PARAMETER, Tensor
-from estimators.graph.program import Program
+from estimators.graph.program import Program, batch_of
 from estimators.graph.updates import Update
 from estimators.graph.variable import Array
 from estimators.hooks.base import SessionRunArgs, SessionRunHook
@@ -143,6 +144,21 @@ class Session:
         by_tensor = {key_of(tensor): fetched.pop(_name(i)) for i, tensor in enumerate(asked)}
         self._results = [by_tensor[key_of(tensor)] for tensor in self._calls.before_run()]
         return fetched
+
+    def run_each(self, block: Block, number: int) -> Iterator[tuple[list[Column], dict[str, Any]]]:
+        """Run the batches of a block, each when it is asked for; yield its columns and the model's fetches.
+
+        With hooks, `after_run` is to follow each.
+        """
+        single = self.hooked or (self._reference and bool(self.model.updates))
+        for run in block.dense_runs():
+            if single:
+                for i in range(run.length):
+                    columns = batch_of(run.columns, i)
+                    yield columns, self.run(columns, number + i)
+            else:
+                yield from self._program.run_each(run.columns, run.length, self.values, number)
+            number += run.length
 
     def after_run(self) -> None:
         """Give hooks the results of the step."""

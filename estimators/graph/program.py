@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 import estimators.graph.primitives
 import estimators.graph.rules  # noqa: F401  (both register gradients and kernels)
+from dataflow.block import Column
 from dataflow.errors import DataflowError, InvalidArgumentError
 from dataflow.expr.tensor import Tensor
 from dataflow.spec import TensorSpec
@@ -90,12 +91,34 @@ class Program:
         """
         if self._reference:
             return self._run_reference(columns, values, number)
-        key = tuple([column.shape if hasattr(column, "shape") else np.shape(column) for column in columns])
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._make_plan(key, columns)
+        plan = self._plan(tuple([_shape(column) for column in columns]), columns)
         plan.bind(self._memory, values)
         return plan.run(columns, values, number)
+
+    def run_each(
+        self, columns: Sequence[Column], length: int, values: dict[str, Array], number: int = 0
+    ) -> Iterator[tuple[list[Column], dict[str, Any]]]:
+        """Run several batches of one size, each when it is asked for; yield its columns and the fetches.
+
+        Args:
+            columns: One per input, each with a leading axis of batches.
+            length: How many batches.
+            values: As for `run`; the arrays must stay the same meanwhile.
+            number: Of the first batch.
+        """
+        plan = None
+        for i in range(length):
+            batch = batch_of(columns, i)
+            if self._reference:
+                yield batch, self._run_reference(batch, values, number + i)
+                continue
+            if plan is None:
+                plan = self._plan(tuple([_shape(column) for column in batch]), batch)
+                plan.bind(self._memory, values)
+            yield batch, plan.run(batch, values, number + i)
+
+    def _plan(self, key: tuple[tuple[int, ...], ...], columns: Sequence[Any]) -> Plan:
+        return self._plans.get(key) or self._make_plan(key, columns)
 
     def _make_plan(self, key: Any, columns: Sequence[Any]) -> Plan:
         leaves = [TensorSpec(shape, c.dtype) for shape, c in zip(key, map(_as_array, columns), strict=True)]
@@ -130,6 +153,18 @@ class Program:
         for name, value, rows in new:
             values[name][next(ends) if rows else ...] = value
         return fetched
+
+
+def _shape(column: Any) -> tuple[int, ...]:
+    return column.shape if hasattr(column, "shape") else np.shape(column)
+
+
+def batch_of(columns: Sequence[Column], i: int) -> list[Column]:
+    """Return the columns of one batch, without the axis of batches."""
+    return [
+        c.slice(i, i + 1).reshape(c.shape[1:]) if isinstance(c, Strings) else c[i]  # type: ignore[index]
+        for c in columns
+    ]
 
 
 def _as_array(value: Any) -> Any:

@@ -1,8 +1,8 @@
 """Maxima and means over windows of images NHWC, and their gradients, of some images of a batch.
 
-``grid`` is (height, width, stride down, stride right, positions above, positions left): window (i, j) begins at
-row ``i * grid[2] - grid[4]`` and column ``j * grid[3] - grid[5]``, and has ``grid[0] × grid[1]`` cells, of which
-those in the image count. Channels are innermost, in the CPU's vectors. Arrays are C-contiguous.
+``grid`` is (height, width, stride down, stride right, positions above, positions left): window (i, j)
+begins at row ``i * grid[2] - grid[4]`` and column ``j * grid[3] - grid[5]``, and has ``grid[0] × grid[1]``
+cells, of which those in the image count. Channels are innermost, in vectors. Arrays are C-contiguous.
 """
 
 from __future__ import annotations

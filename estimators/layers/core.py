@@ -103,7 +103,7 @@ class Dense(Layer):
 
     def apply(self, inputs: Tensor, **settings: Any) -> Tensor:
         """Return activation(x @ kernel + bias)."""
-        result: Tensor = np.matmul(as_floats(inputs), self.kernel)  # type: ignore[call-overload]
+        result: Tensor = np.matmul(as_floats(inputs), self.kernel)
         if self.use_bias:
             result = result + self.bias
         return self.activation(result)
@@ -201,7 +201,8 @@ class Embedding(Layer):
         """Return the rows."""
         if inputs.dtype.kind not in "iu":
             raise SpecError(f"embedding takes integer ids, not {inputs.spec}")
-        return embedding_lookup(self.embeddings, inputs)
+        rows: Tensor = embedding_lookup(self.embeddings, inputs)
+        return rows
 
 
 def embedding(inputs: Any, input_dim: int, output_dim: int, **settings: Any) -> Tensor:

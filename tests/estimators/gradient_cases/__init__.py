@@ -8,11 +8,14 @@ from tests.estimators.gradient_cases import (
     activations,
     arrays,
     basics,
+    convolution,
     functions,
     losses,
+    normalization,
+    pooling,
     recurrent,
 )
 
-FAMILIES = (activations, arrays, basics, functions, losses, recurrent)
+FAMILIES = (activations, arrays, basics, convolution, functions, losses, normalization, pooling, recurrent)
 
 CASES = {name: case for family in FAMILIES for name, case in family.CASES.items()}
