@@ -192,7 +192,7 @@ class TrainLoop:
         for listener in listeners:
             listener.before_save(None, self.step)
         said("Saving checkpoints for %d into %s.", self.step, files.join(self.model_dir, "model.ckpt"))
-        content = Checkpoint(self.step, self.session.values, input_state, self.settings)
+        content = Checkpoint(self.step, self.session.saved(), input_state, self.settings)
         checkpoints.save(self.model_dir, content, self.config.keep_checkpoint_max)
         self._saved = self.step
         said("Calling checkpoint listeners after saving checkpoint %d...", self.step)

@@ -13,7 +13,7 @@ from dataflow.errors import InvalidArgumentError, SpecError, did_you_mean
 from dataflow.expr.tensor import Tensor
 from estimators.graph.scope import VariableStore, get_global_step
 from estimators.graph.updates import Update
-from estimators.graph.variable import Variable, variables_of
+from estimators.graph.variable import Variable, members_of, variables_of
 from estimators.inputs import SymbolicInput, copied, symbolic_input
 from estimators.progress import log
 from estimators.run_config import RunConfig
@@ -54,7 +54,7 @@ class Model:
         """The variables that a step reads or changes, and the global step."""
         used = variables_of([*self.ends, *(update.variable for update in self.updates)])
         step = get_global_step()
-        return [*(variable for variable in used if variable is not step), step]
+        return [*(variable for variable in members_of(used) if variable is not step), step]
 
     @property
     def variables(self) -> list[Variable]:

@@ -11,7 +11,7 @@ from dataflow.expr.function import postorder
 from dataflow.expr.tensor import PARAMETER, Tensor
 from estimators.graph.program import Program, batch_of
 from estimators.graph.updates import Update
-from estimators.graph.variable import Array
+from estimators.graph.variable import Array, members_of
 from estimators.hooks.base import SessionRunArgs, SessionRunHook
 from estimators.hooks.calls import HookCalls, key_of
 from estimators.inputs import hoist, replaced
@@ -94,7 +94,7 @@ class Session:
         ]
         wanted = {**fetches, **{_name(i): tensor for i, tensor in enumerate(parts)}}
         program = Program(self._leaves, wanted, updates, reference=self._reference or None)
-        for variable in program.variables:
+        for variable in members_of(program.variables):
             if variable.name not in self.values:
                 raise InvalidArgumentError(
                     f"a hook asks for a tensor of {variable!r}, made at {variable.line}, which the model "
@@ -165,6 +165,10 @@ class Session:
         if self.hooked:
             self._calls.after_run(self._results)
             self.stop_requested = self.stop_requested or self._calls.stop_requested
+
+    def saved(self) -> dict[str, Array]:
+        """Return the values that belong into a checkpoint."""
+        return {variable.name: self.values[variable.name] for variable in self.model.variables}
 
     def end(self) -> None:
         """Tell hooks that the run is over."""

@@ -19,7 +19,7 @@ from estimators.graph.plan import Memory, Plan
 from estimators.graph.schedule import schedule
 from estimators.graph.specialize import failed, specialize
 from estimators.graph.updates import Update
-from estimators.graph.variable import Array, Variable, variables_of
+from estimators.graph.variable import Array, Variable, members_of, variables_of
 
 PLANS = 32
 """Most sizes of batches whose plans are kept."""
@@ -72,6 +72,7 @@ class Program:
         self._fetches = list(fetches)
         self._updates = [(update.variable.name, update.rows is not None) for update in updates]
         self._reference = os.environ.get("ESTIMATORS_REFERENCE") == "1" if reference is None else reference
+        self._stacked = [variable for variable in self.variables if variable.members]
         self._plans: dict[Any, Plan] = {}
         self._memory: Memory = np.empty(0, np.uint8)
 
@@ -80,7 +81,8 @@ class Program:
 
         Args:
             columns: One per input.
-            values: Arrays by name of a variable; those of updated variables change in place.
+            values: Arrays by name of a variable; those of updated variables change in place. Of a stacked
+                variable the members are given; their arrays become parts of one.
             number: What `batch_number` gives: the global step, or the position of the batch.
 
         Returns:
@@ -89,6 +91,7 @@ class Program:
         Raises:
             InvalidArgumentError: A kernel failed; the message says which, and the line that used it.
         """
+        self._join(values)
         if self._reference:
             return self._run_reference(columns, values, number)
         plan = self._plan(tuple([_shape(column) for column in columns]), columns)
@@ -107,6 +110,7 @@ class Program:
             number: Of the first batch.
         """
         plan = None
+        self._join(values)
         for i in range(length):
             batch = batch_of(columns, i)
             if self._reference:
@@ -116,6 +120,15 @@ class Program:
                 plan = self._plan(tuple([_shape(column) for column in batch]), batch)
                 plan.bind(self._memory, values)
             yield batch, plan.run(batch, values, number + i)
+
+    def _join(self, values: dict[str, Array]) -> None:
+        """Let the arrays of stacked variables' members be parts of one array."""
+        for variable in self._stacked:
+            if variable.name not in values:
+                whole = np.concatenate([values[member.name] for member in variable.members])
+                ends = np.cumsum([len(values[member.name]) for member in variable.members])
+                parts = zip(variable.members, np.split(whole, ends[:-1]), strict=True)
+                values.update({variable.name: whole, **{member.name: part for member, part in parts}})
 
     def _plan(self, key: tuple[tuple[int, ...], ...], columns: Sequence[Any]) -> Plan:
         return self._plans.get(key) or self._make_plan(key, columns)
@@ -184,7 +197,7 @@ def initial_values(variables: Sequence[Variable], seed: int | None) -> dict[str,
     entropy = np.random.SeedSequence(seed).entropy
     assert isinstance(entropy, int)
     values = {}
-    for variable in variables:
+    for variable in members_of(variables):
         rng = np.random.default_rng(np.random.SeedSequence([entropy, *variable.name.encode()]))
         first = variable.initializer(variable.sizes, variable.dtype, rng)
         values[variable.name] = np.array(first, order="C")  # kernels change values in place, as flat arrays

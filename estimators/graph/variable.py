@@ -53,6 +53,8 @@ class Variable(Tensor):
         self.initializer = initializer
         self.trainable = trainable
         self.regularizer = regularizer
+        self.members: tuple[Variable, ...] = ()
+        """The variables that it is stacked of; checkpoints hold them in its place."""
 
     @property
     def line(self) -> str:
@@ -66,6 +68,37 @@ class Variable(Tensor):
 
     def __repr__(self) -> str:
         return f"Variable({self.name!r}, shape={self.shape}, dtype={dtype_name(self.dtype)})"
+
+
+def stacked(name: str, members: Sequence[Variable]) -> Variable:
+    """Return a variable whose rows are those of several variables, one below the other.
+
+    A model that looks into many tables at once uses one instead. The members keep their names and first
+    values in checkpoints, and so do the slots that optimizers keep for them; nothing else uses them.
+
+    Args:
+        name: Of the whole; no checkpoint has it.
+        members: Of one dtype and with rows of one shape.
+
+    Raises:
+        InvalidArgumentError: The members differ.
+
+    >>> stacked("tables", [Variable("a", (3, 2)), Variable("b", (4, 2))])
+    Variable('tables', shape=(7, 2), dtype=float32)
+    """
+    first = members[0]
+    for member in members:
+        if member.sizes[1:] != first.sizes[1:] or member.dtype != first.dtype:
+            raise InvalidArgumentError(f"{first!r} and {member!r} cannot be stacked: their rows differ")
+    shape = (sum(member.sizes[0] for member in members), *first.sizes[1:])
+    whole = Variable(name, shape, first.dtype, first.initializer, first.trainable)
+    whole.members = tuple(members)
+    return whole
+
+
+def members_of(variables: Iterable[Variable]) -> list[Variable]:
+    """Return the variables that checkpoints hold: members instead of what is stacked of them, each once."""
+    return list(dict.fromkeys(member for v in variables for member in v.members or (v,)))
 
 
 def variables_of(outputs: Iterable[Tensor]) -> list[Variable]:

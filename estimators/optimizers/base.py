@@ -17,7 +17,7 @@ from estimators.graph.primitives.tables import RowGradient, take_rows
 from estimators.graph.registry import output
 from estimators.graph.scope import get_global_step
 from estimators.graph.updates import TrainOp, Update, layer_updates
-from estimators.graph.variable import Initializer, Variable, variables_of
+from estimators.graph.variable import Initializer, Variable, stacked, variables_of
 
 LearningRate: TypeAlias = float | Tensor | Callable[[Tensor], Tensor]
 """A number, a scalar tensor, or a schedule: from the global step (int64) to a scalar tensor."""
@@ -185,12 +185,7 @@ class Optimizer(ABC):
         return list(zip(clipped, (variable for _, variable in pairs), strict=True))
 
     def _updates(self, variable: Variable, gradient: Gradient, global_step: Tensor) -> list[Update]:
-        slots = {
-            name: Variable(
-                f"training/{self.name}/{variable.name}/{name}", variable.sizes, variable.dtype, first, False
-            )
-            for name, first in self.slots().items()
-        }
+        slots = {name: self._slot(variable, name, first) for name, first in self.slots().items()}
         rate = self._rate(variable, global_step)
         if isinstance(gradient, RowGradient) and self.slots_move_all_rows:
             rows, _ = gradient.summed()
@@ -207,6 +202,12 @@ class Optimizer(ABC):
             return [Update(whole, value, rows) for whole, value in changes]
         new, new_slots = self.step(variable, gradient, slots, rate, global_step)
         return [Update(variable, new), *(Update(slots[name], value) for name, value in new_slots.items())]
+
+    def _slot(self, variable: Variable, name: str, first: Initializer) -> Variable:
+        full = f"training/{self.name}/{variable.name}/{name}"
+        if variable.members:
+            return stacked(full, [self._slot(member, name, first) for member in variable.members])
+        return Variable(full, variable.sizes, variable.dtype, first, False)
 
     def _rate(self, variable: Variable, global_step: Tensor) -> Tensor:
         """Return the learning rate of a step, a scalar in the variable's dtype."""

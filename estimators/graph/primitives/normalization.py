@@ -240,7 +240,7 @@ def _parts(x: Any) -> int:
 
 def _total(partial: Any, channels: int) -> Any:
     """Return sums ``[2, channels]`` from those of all parts."""
-    return np.add.reduce(np.add.reduce(partial, axis=0).reshape(2, -1, channels), axis=1)
+    return np.add.reduce(np.add.reduce(partial, axis=0).reshape(2, _repeats(channels), channels), axis=1)
 
 
 def _run_moments(out: Any, scratch: Any, x: Any) -> None:
