@@ -18,7 +18,7 @@ from estimators import kernels
 from estimators.graph import numpy_kernels  # noqa: F401  (registers kernels)
 from estimators.graph.fusion import Registers, encoded, registers
 from estimators.graph.layout import Action, Layout, actions_of
-from estimators.graph.registry import KERNELS
+from estimators.graph.registry import FRESH, KERNELS
 from estimators.graph.specialize import Sized, failed
 from estimators.graph.variable import Array
 
@@ -182,9 +182,9 @@ class Plan:
         arguments = [self._arrays.get(place) for place in places]
         holes = [(i, place) for i, place in enumerate(places) if place not in self._arrays]
         if action.kind == "compute":
-            bound = _Bound(
-                functools.partial(call.primitive.compute, 0, **call.attributes), arguments, holes, call
-            )
+            compute = functools.partial(call.primitive.compute, 0)
+            function = FRESH.get(call.primitive.name, compute)
+            bound = _Bound(functools.partial(function, **call.attributes), arguments, holes, call)
             bound.results = action.step.results
         else:
             scratch = zip(self._layout.scratch[number], self._scratch(action), strict=True)
@@ -272,7 +272,9 @@ class Plan:
             if rows is None:
                 np.copyto(values[name], value)
             else:
-                values[name][self._value(rows)] = value
+                kernels.sparse.put_rows(
+                    values[name].reshape(len(values[name]), -1), self._value(rows), value.reshape(len(value), -1)
+                )
 
 
 def _bytes(spec: TensorSpec) -> int:

@@ -46,6 +46,10 @@ class Kernel:
 KERNELS: dict[str, Kernel] = {}
 """Kernel by the primitive's name."""
 
+FRESH: dict[str, Callable[..., Any]] = {}
+"""By the primitive's name, ``fresh(*values, **attributes)``: a fast form of `compute` that returns new arrays,
+for results whose sizes depend on values."""
+
 
 def output(call: Call, index: int = 0) -> Tensor:
     """Return a result of a call as a tensor."""

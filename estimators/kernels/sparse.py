@@ -31,25 +31,41 @@ def gather_sum(table: npt.NDArray[Any], ids: npt.NDArray[np.int64]) -> npt.NDArr
 def unique_rows(
     ids: npt.NDArray[np.int64], values: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-    """Return the different non-negative ids, ascending, and the sums ``[n, units]`` of `values` over them.
+    """Return the different non-negative ids, in the order of their first places, and the sums over them.
 
-    Sums run in the order of the batch, so they are the same in every run.
+    Sums ``[n, units]`` of `values` run in the order of the batch, so they are the same in every run. Ids
+    are found in an open hash table of the batch's size, not of the table's.
     """
-    width = ids.shape[1]
+    batch, width = ids.shape
     units = values.shape[1]
-    flat = ids.ravel()
-    order = np.argsort(flat, kind="mergesort")
-    start = 0
-    while start < len(order) and flat[order[start]] < 0:
-        start += 1
-    rows = np.empty(len(order) - start, np.int64)
-    sums = np.zeros((len(order) - start, units), values.dtype)
+    bits = 4
+    while (1 << bits) < 2 * batch * width:
+        bits += 1
+    found = np.full(1 << bits, -1, np.int64)
+    rows = np.empty(batch * width, np.int64)
+    sums = np.zeros((batch * width, units), values.dtype)
     count = 0
-    for position in range(start, len(order)):
-        item = order[position]
-        if count == 0 or rows[count - 1] != flat[item]:
-            rows[count] = flat[item]
-            count += 1
-        for k in range(units):
-            sums[count - 1, k] += values[item // width, k]
+    for i in range(batch):
+        for j in range(width):
+            row = ids[i, j]
+            if row < 0:
+                continue
+            place = (((row & 0x7FFFFFFF) * 2654435761) & 0xFFFFFFFF) >> (32 - bits)
+            while found[place] >= 0 and rows[found[place]] != row:
+                place = (place + 1) & ((1 << bits) - 1)
+            if found[place] < 0:
+                found[place] = count
+                rows[count] = row
+                count += 1
+            at = found[place]
+            for k in range(units):
+                sums[at, k] += values[i, k]
     return rows[:count], sums[:count]
+
+
+@kernel
+def put_rows(table: npt.NDArray[Any], rows: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> None:
+    """Set rows of a table ``[n, units]`` to `values`; the caller knows that they are in range."""
+    for i in range(len(rows)):
+        for k in range(table.shape[1]):
+            table[rows[i], k] = values[i, k]

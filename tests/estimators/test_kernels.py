@@ -20,7 +20,7 @@ def unique_rows_twin(ids, values):
     for row, value in zip(ids, values, strict=True):
         for item in row[row >= 0]:
             sums[item] = sums.get(item, 0) + value
-    rows = np.array(sorted(sums), np.int64)
+    rows = np.array(list(sums), np.int64)
     return rows, np.array([sums[row] for row in rows], values.dtype).reshape(len(rows), values.shape[1])
 
 

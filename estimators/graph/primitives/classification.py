@@ -51,26 +51,6 @@ sigmoid_cross_entropy_grad = Primitive(
 """g (sigmoid(z) - y): the gradient of `sigmoid_cross_entropy` for its logits."""
 
 
-def _check_range(_: int, values: Any, *, low: float, high: float, what: str) -> Any:
-    bad = ~((values >= low) & (values <= high))
-    if bad.any():
-        raise InvalidArgumentError(
-            f"{what} must be between {low:g} and {high:g}, and one is {np.asarray(values)[bad].ravel()[0]:g}",
-            hint="check the label column, or give a label_vocabulary",
-        )
-    return values
-
-
-check_range = Primitive(
-    "check_range",
-    lambda values, *, low, high, what: values.spec,
-    _check_range,
-    lambda: [((np.array([0.0, 1.0]),), {"low": 0.0, "high": 1.0, "what": "labels"})],
-    elementwise=True,
-)
-"""Pass numbers on, and raise if one is out of range or NaN."""
-
-
 def _take(values: Any, positions: Any) -> Any:
     """Values ``[n]`` at positions of any shape."""
     return values.take(np.ravel(positions)).reshape(np.shape(positions))

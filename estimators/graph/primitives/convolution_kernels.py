@@ -122,17 +122,17 @@ def _windows(
 
 def _scratch(batch: int, plans: Sequence[_Plan], depth: int, count: int, dtype: Any) -> list[TensorSpec]:
     """Return the specs of blocks of filters, images with zeros around, and tiles, for `_products`."""
-    width = kernels.convolution.columns(dtype)
+    width, parts = kernels.convolution.columns(dtype), max(min(batch, CHUNKS), 1)
     terms = max((len(plan.steps) for plan in plans), default=0)
     room = (0, 1, 1)
     if plans and plans[0].room:
         height, width_ = plans[0].room
         fits = _ROOM_BYTES // max(height * width_ * depth * dtype.itemsize, 1)
-        room = (max(min(fits, -(-batch // CHUNKS)), 1), height, width_)
+        room = (max(min(fits, -(-batch // parts)), 1), height, width_)
     return [
         TensorSpec((-(-count // width) * terms * width,), dtype),
-        TensorSpec((CHUNKS, *room, depth), dtype),
-        TensorSpec((CHUNKS, kernels.convolution.ROWS * width), dtype),
+        TensorSpec((parts, *room, depth), dtype),
+        TensorSpec((parts, kernels.convolution.ROWS * width), dtype),
     ]
 
 
@@ -155,7 +155,8 @@ def _products(
                 x, first, last, plan.top, plan.left, room[chunk], plan.steps, b, plan.grid, out, spare[chunk]
             )
 
-        over_batch(part, batch, chunks(batch * int(plan.grid[0] * plan.grid[1]) * b.size, _UNIT))
+        work = batch * int(plan.grid[0] * plan.grid[1]) * b.size
+        over_batch(part, batch, chunks(work, _UNIT, len(room)))
 
 
 def _forward_scratch(x: Any, filters: Any, **attributes: Any) -> list[TensorSpec]:
@@ -199,8 +200,8 @@ def _filters_scratch(x: Any, g: Any, like: Any, **attributes: Any) -> list[Tenso
     plan, windows = _filter_plan(rows, columns, like.shape[2], module.ROWS)
     wide = -like.shape[3] % module.columns(x.dtype) + like.shape[3]
     size = len(plan.steps) * wide * x.dtype.itemsize
-    most = min(CHUNKS, _PARTIAL_BYTES // max(size, 1))
-    parts = chunks(x.shape[0] * len(windows) * len(plan.steps) * wide, _UNIT, max(most, 2))
+    most = min(max(min(CHUNKS, _PARTIAL_BYTES // max(size, 1)), 2), x.shape[0])
+    parts = chunks(x.shape[0] * len(windows) * len(plan.steps) * wide, _UNIT, most)
     room = (1, *plan.room) if plan.room else (0, 1, 1)
     return [
         TensorSpec((parts, *room, like.shape[2]), x.dtype),

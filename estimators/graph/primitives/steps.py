@@ -14,7 +14,7 @@ import numpy as np
 from dataflow.errors import SpecError
 from dataflow.expr.tensor import Primitive, Tensor
 from dataflow.spec import TensorSpec
-from estimators.graph.registry import KERNELS, Kernel
+from estimators.graph.registry import FRESH, KERNELS, Kernel
 
 
 def step_primitive(
@@ -56,7 +56,7 @@ def step_primitive(
                 found.append(((*signed, *positive, *(0.1, np.int64(3))[:scalars]), attributes))
         return found
 
-    KERNELS[name] = _in_place(fill, scalars)
+    KERNELS[name], FRESH[name] = _in_place(fill, scalars), _fresh(fill, scalars)
     return Primitive(name, infer, _each(one), examples)
 
 
@@ -86,6 +86,18 @@ def _in_place(fill: Callable[..., None], scalars: int) -> Kernel:
         fill([array.reshape(-1) for array in out], flat, *numbers, **attributes)
 
     return Kernel(run, in_place=True)
+
+
+def _fresh(fill: Callable[..., None], scalars: int) -> Callable[..., tuple[Any, ...]]:
+    """Return the step in new arrays, for rows whose number is not known beforehand."""
+
+    def run(variable: Any, gradient: Any, *rest: Any, **attributes: Any) -> tuple[Any, ...]:
+        new = tuple(np.array(value, order="C") for value in (variable, *rest[:-scalars]))
+        flat = np.ascontiguousarray(gradient).reshape(-1)
+        fill([array.reshape(-1) for array in new], flat, *map(float, rest[-scalars:]), **attributes)
+        return new
+
+    return run
 
 
 def _started(out: Sequence[Any], old: Sequence[Any], gradient: Any) -> Any:

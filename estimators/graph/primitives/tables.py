@@ -15,7 +15,7 @@ from dataflow.expr.tensor import Call, Primitive, Tensor
 from dataflow.spec import TensorSpec
 from estimators import kernels
 from estimators.graph.primitives.helpers import per_element
-from estimators.graph.registry import RULES
+from estimators.graph.registry import FRESH, RULES
 
 
 def _gather_sum_infer(table: Tensor, ids: Tensor) -> TensorSpec:
@@ -55,6 +55,17 @@ def _unique_rows_infer(ids: Tensor, values: Tensor) -> tuple[TensorSpec, TensorS
 def _unique_rows(lead: int, ids: Any, values: Any) -> Any:
     if lead:
         raise SpecError("unique_rows gives each batch a length of its own, and runs on one batch at a time")
+    examples, columns = np.nonzero(ids >= 0)
+    found, first, which = np.unique(ids[examples, columns], return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    sums = np.zeros((len(found), *values.shape[1:]), values.dtype)
+    np.add.at(sums, rank[which], values[examples])
+    return found[order], sums
+
+
+def _fresh_unique_rows(ids: Any, values: Any) -> Any:
     return kernels.sparse.unique_rows(np.ascontiguousarray(ids), np.ascontiguousarray(values))
 
 
@@ -64,7 +75,9 @@ unique_rows = Primitive(
     _unique_rows,
     lambda: [((np.array([[0, 2], [2, -1]]), np.array([[1.0], [2.0]])), {})],
 )
-"""The different ids, ascending, and for each the sum of `values` over the rows of `ids` that have it."""
+"""The different ids, in the order of their first places, and for each the sum of `values` over the rows
+of `ids` that have it."""
+FRESH["unique_rows"] = _fresh_unique_rows
 
 take_rows = Primitive(
     "take_rows",
@@ -115,7 +128,7 @@ class RowGradient:
         return tuple(size or 0 for size in self.table.shape[1:])
 
     def summed(self) -> tuple[Tensor, Tensor]:
-        """Return (different rows ``[m]``, ascending; gradient of each ``[m, *row]``)."""
+        """Return (different rows ``[m]``; gradient of each ``[m, *row]``)."""
         flat = self.values if len(self.row) == 1 else self.values.reshape(-1, math.prod(self.row))
         rows, sums = unique_rows(self.ids, flat)
         return rows, sums if len(self.row) == 1 else sums.reshape(-1, *self.row)
