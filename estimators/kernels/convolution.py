@@ -170,7 +170,9 @@ def pad(x: Floats, first: int, last: int, top: int, left: int, out: Floats) -> N
     """Put the images ``x[first:last]`` into zeros ``out[:last - first]``; what is beyond them is dropped."""
     _, height, width, channels = x.shape
     bottom, right = min(top + height, out.shape[1]), min(left + width, out.shape[2])
-    out[: last - first] = 0.0
+    flat = out.reshape(out.size)
+    for place in range((last - first) * out.shape[1] * out.shape[2] * channels):
+        flat[place] = 0.0
     for n in range(first, last):
         for i in range(top, bottom):
             for j in range(left, right):
@@ -194,7 +196,9 @@ def _rows(
     _, height, width, depth = a.shape
     _, out_height, out_width, channels = out.shape
     blocks, terms, wide = b.shape
-    starts, outs, spares = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64), np.arange(ROWS) * wide
+    starts, outs, spares = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
+    for r in range(ROWS):
+        spares[r] = r * wide
     flat_a, flat_b, flat_out = a.reshape(a.size), b.reshape(b.size), out.reshape(out.size)
     n, i, j = first, 0, 0
     count, done = (last - first) * grid[0] * grid[1], 0
@@ -219,7 +223,8 @@ def _rows(
                 for r in range(ROWS):
                     for c in range(rest):
                         flat_out[outs[r] + c] = spare[r * wide + c]
-            outs += wide
+            for r in range(ROWS):
+                outs[r] += wide
 
 
 @kernel
@@ -278,7 +283,8 @@ def filter_products(
     count, channels = g.shape[1], g.shape[2]
     starts, outs = np.empty(ROWS, np.int64), np.empty(ROWS, np.int64)
     flat_out = out.reshape(out.size)
-    out[:] = 0.0
+    for place in range(out.size):
+        flat_out[place] = 0.0
     for n in range(first, last):
         flat_x, x_start = x.reshape(x.size), n * image
         if len(padded):
@@ -286,7 +292,9 @@ def filter_products(
             flat_x, x_start = padded.reshape(padded.size), 0
         flat_g, g_start, g_step = g.reshape(g.size), n * count * channels, channels
         if len(wide_g):
-            wide_g[:, :channels] = g[n]
+            for k in range(count):
+                for c in range(channels):
+                    wide_g[k, c] = g[n, k, c]
             flat_g, g_start, g_step = wide_g.reshape(wide_g.size), 0, wide
         for begin in range(0, count, _PIXELS):
             end = min(begin + _PIXELS, count)
@@ -298,4 +306,5 @@ def filter_products(
                         flat_x, starts, windows, begin, end, flat_g, g_start + column, g_step,
                         flat_out, outs, 1,
                     )  # fmt: skip
-                    outs += block
+                    for r in range(ROWS):
+                        outs[r] += block

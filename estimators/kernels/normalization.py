@@ -2,6 +2,9 @@
 
 Sums are float64, for float32 rows too. Each loop over a row is innermost, so that it runs in the CPU's
 vectors; callers join short rows to longer ones. A ReLU comes along as a `limit`: 0, or -inf for none.
+
+Results may be written over what they come from. So a row is first made aside: the compiler takes the slow way
+where what a loop reads and writes may overlap.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ def moments(x: Floats, first: int, last: int, shift: Doubles, sums: Doubles, squ
 
     The nearer the shift is to the mean, the less is lost when the variance is computed from the sums.
     """
-    sums[:], squares[:] = 0.0, 0.0
+    for c in range(len(shift)):
+        sums[c], squares[c] = 0.0, 0.0
     for i in range(first, last):
         row = x[i]
         for c in range(len(shift)):
@@ -37,12 +41,14 @@ def scale_rows(
     x: Floats, first: int, last: int, mean: Floats, scale: Floats, offset: Floats, limit: Floats, out: Floats
 ) -> None:
     """Write ``(x - mean) * scale + offset``, or the limit ``[1]`` if that is less."""
-    least = limit[0]
+    least, fresh = limit[0], np.empty_like(mean)
     for i in range(first, last):
         row, result = x[i], out[i]
         for c in range(len(mean)):
             value = (row[c] - mean[c]) * scale[c] + offset[c]
-            result[c] = least if value <= least else value
+            fresh[c] = least if value <= least else value
+        for c in range(len(mean)):
+            result[c] = fresh[c]
 
 
 @kernel
@@ -54,7 +60,8 @@ def slope_sums(
 
     Where `scale_rows` writes the limit, g counts as 0.
     """
-    sums[:], products[:] = 0.0, 0.0
+    for c in range(len(mean)):
+        sums[c], products[c] = 0.0, 0.0
     least, nothing = limit[0], x.dtype.type(0)
     for i in range(first, last):
         slope, row = g[i], x[i]
@@ -71,10 +78,12 @@ def slopes(
     level: Floats, tilt: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """Write ``(g - level - (x - mean) * tilt) * scale``, with g as in `slope_sums`."""
-    least, nothing = limit[0], x.dtype.type(0)
+    least, nothing, fresh = limit[0], x.dtype.type(0), np.empty_like(mean)
     for i in range(first, last):
         slope, row, result = g[i], x[i], out[i]
         for c in range(len(mean)):
             centred, value = row[c] - mean[c], slope[c]
             value = value if centred * scale[c] + offset[c] > least else nothing
-            result[c] = (value - level[c] - centred * tilt[c]) * scale[c]
+            fresh[c] = (value - level[c] - centred * tilt[c]) * scale[c]
+        for c in range(len(mean)):
+            result[c] = fresh[c]

@@ -201,8 +201,11 @@ def max_pool_backward(
     _, height, width, channels = out.shape
     flat_g, flat_out, flat_which = g.reshape(g.size), out.reshape(out.size), which.reshape(which.size)
     whole = channels - channels % at_once
+    image = height * width * channels
     for n in range(first, last):
-        out[n] = 0.0
+        own = flat_out[n * image : (n + 1) * image]
+        for place in range(image):
+            own[place] = 0.0
         for i in range(g.shape[1]):
             top = i * grid[2] - grid[4]
             begin_p, end_p = max(top, 0), min(top + grid[0], height)
@@ -237,7 +240,8 @@ def average_pool(x: Floats, first: int, last: int, grid: Ints, out: Floats) -> N
             for j in range(out.shape[2]):
                 left = j * grid[3] - grid[5]
                 total = out[n, i, j]
-                total[:] = 0.0
+                for c in range(channels):
+                    total[c] = 0.0
                 for p in range(max(top, 0), min(top + grid[0], height)):
                     for q in range(max(left, 0), min(left + grid[1], width)):
                         values = x[n, p, q]
@@ -252,8 +256,12 @@ def average_pool(x: Floats, first: int, last: int, grid: Ints, out: Floats) -> N
 def average_pool_backward(g: Floats, first: int, last: int, grid: Ints, out: Floats) -> None:
     """Sum for each cell of an image its share in the gradients of the windows it is in."""
     _, height, width, channels = out.shape
+    flat_out = out.reshape(out.size)
+    image = height * width * channels
     for n in range(first, last):
-        out[n] = 0.0
+        own = flat_out[n * image : (n + 1) * image]
+        for place in range(image):
+            own[place] = 0.0
         for i in range(g.shape[1]):
             top = i * grid[2] - grid[4]
             for j in range(g.shape[2]):

@@ -11,12 +11,13 @@ from dataflow.kernels.jit import kernel
 
 
 @kernel
-def gather_sum(table: npt.NDArray[Any], ids: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """Return ``[batch, units]``: for each row of `ids` the sum of the table's rows; negative ids add 0."""
+def fill_gather_sum(table: npt.NDArray[Any], ids: npt.NDArray[np.int64], out: npt.NDArray[Any]) -> None:
+    """Fill `out` ``[batch, units]``: for each row of `ids` the sum of the table's rows; negative ids add 0."""
     batch, width = ids.shape
     units = table.shape[1]
-    out = np.zeros((batch, units), table.dtype)
     for i in range(batch):
+        for k in range(units):
+            out[i, k] = 0
         for j in range(width):
             row = ids[i, j]
             if row >= len(table):
@@ -24,7 +25,33 @@ def gather_sum(table: npt.NDArray[Any], ids: npt.NDArray[np.int64]) -> npt.NDArr
             if row >= 0:
                 for k in range(units):
                     out[i, k] += table[row, k]
+
+
+@kernel
+def gather_sum(table: npt.NDArray[Any], ids: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Return ``[batch, units]``: for each row of `ids` the sum of the table's rows; negative ids add 0."""
+    out = np.empty((ids.shape[0], table.shape[1]), table.dtype)
+    fill_gather_sum(table, ids, out)
     return out
+
+
+@kernel
+def fill_gather_weighted(
+    table: npt.NDArray[Any], ids: npt.NDArray[np.int64], weights: npt.NDArray[Any], out: npt.NDArray[Any]
+) -> None:
+    """Fill `out` as `fill_gather_sum`, with each row of the table multiplied by the weight of its id."""
+    batch, width = ids.shape
+    units = table.shape[1]
+    for i in range(batch):
+        for k in range(units):
+            out[i, k] = 0
+        for j in range(width):
+            row = ids[i, j]
+            if row >= len(table):
+                raise IndexError("an id is beyond the table")
+            if row >= 0:
+                for k in range(units):
+                    out[i, k] += table[row, k] * weights[i, j]
 
 
 @kernel

@@ -9,76 +9,29 @@ from estimators.graph.gradients import gradients
 from estimators.graph.primitives.convolution import conv2d, conv2d_backward_filters, conv2d_backward_input
 from estimators.graph.program import Program
 from estimators.graph.variable import Variable
-from tests.estimators.kernel_runs import assert_kernel, run_kernel
+from tests.estimators.twins import arrays, run_kernel, settings
+
+WINDOWS = list(itertools.product([(3, 3), (2, 4), (1, 1)], [(1, 1), (2, 3)], ["same", "valid"]))
 
 
-def arrays(*shapes, dtype=np.float32, seed=0):
-    rng = np.random.default_rng(seed)
-    return [rng.normal(size=shape).astype(dtype) for shape in shapes]
-
-
-def assert_kernels(x, filters, **attributes):
-    result = conv2d.compute(0, x, filters, **attributes)
-    (g,) = arrays(result.shape, dtype=x.dtype, seed=1)
-    assert_kernel(conv2d, x, filters, **attributes)
-    assert_kernel(conv2d_backward_input, filters, g, x, **attributes)
-    assert_kernel(conv2d_backward_filters, x, g, filters, **attributes)
-
-
-def settings(strides=(1, 1), padding="valid", dilation=(1, 1)):
-    return {"strides": strides, "padding": padding, "dilation": dilation}
-
-
-STEPS = [((1, 1), (1, 1)), ((2, 3), (1, 1)), ((3, 2), (2, 1)), ((1, 1), (2, 2))]
-WINDOWS = list(itertools.product([(3, 3), (2, 4), (1, 1)], STEPS, ["same", "valid"]))
-
-
-@pytest.mark.parametrize(("taps", "steps", "padding"), WINDOWS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_kernels_give_the_values_of_the_reference(taps, steps, padding, dtype):
-    for batch, depth, count in [(3, 1, 5), (2, 3, 33), (17, 2, 32)]:
-        x, filters = arrays((batch, 7, 8, depth), (*taps, depth, count), dtype=dtype)
-        assert_kernels(x, filters, **settings(steps[0], padding, steps[1]))
-
-
-@pytest.mark.parametrize("batch", [0, 1])
-def test_kernels_take_small_batches(batch):
-    assert_kernels(*arrays((batch, 5, 5, 2), (3, 3, 2, 4)), strides=(2, 2), padding="same")
-
-
-def test_kernels_on_several_cores_give_the_values_of_the_reference():
-    assert_kernels(*arrays((40, 20, 20, 16), (3, 3, 16, 40)), padding="same")
-
-
-def test_kernels_take_any_layout():
-    x, filters = arrays((8, 3, 6, 7), (4, 2, 3, 3))
-    x, filters = x.transpose(2, 3, 0, 1)[::2], filters.transpose(2, 3, 1, 0)[:, :, ::-1]
-    filters = np.concatenate([filters, filters[:, :, :1]], axis=2)
-    x.flags.writeable = False
-    assert_kernels(x, np.asfortranarray(np.repeat(filters, 3, axis=2)[:, :, :3]))
-
-
-@pytest.mark.parametrize(("taps", "steps", "padding"), [w for w in WINDOWS if w[1][1] == (1, 1)])
-def test_forward_and_gradients_agree_with_torch(taps, steps, padding):
+@pytest.mark.parametrize(("taps", "strides", "padding"), WINDOWS)
+def test_forward_and_gradients_agree_with_torch(taps, strides, padding):
     torch = pytest.importorskip("torch")
     x, filters = arrays((2, 7, 8, 3), (*taps, 3, 4), dtype=np.float64)
     before, after = (0, 0), (0, 0)
     if padding == "same":
-        outs = [-(-n // s) for n, s in zip(x.shape[1:3], steps[0], strict=True)]
+        outs = [-(-n // s) for n, s in zip(x.shape[1:3], strides, strict=True)]
         total = [
-            max((o - 1) * s + t - n, 0)
-            for o, s, t, n in zip(outs, steps[0], taps, x.shape[1:3], strict=True)
+            max((o - 1) * s + t - n, 0) for o, s, t, n in zip(outs, strides, taps, x.shape[1:3], strict=True)
         ]
         before, after = [t // 2 for t in total], [t - t // 2 for t in total]
     images, kernel = torch.tensor(x, requires_grad=True), torch.tensor(filters, requires_grad=True)
-    padded = torch.nn.functional.pad(
-        images.permute(0, 3, 1, 2), (before[1], after[1], before[0], after[0])
-    )
-    wanted = torch.nn.functional.conv2d(padded, kernel.permute(3, 2, 0, 1), stride=steps[0])
+    padded = torch.nn.functional.pad(images.permute(0, 3, 1, 2), (before[1], after[1], before[0], after[0]))
+    wanted = torch.nn.functional.conv2d(padded, kernel.permute(3, 2, 0, 1), stride=strides)
     g = np.cos(np.arange(wanted.numel(), dtype=float)).reshape(wanted.shape)
     wanted.backward(torch.tensor(g))
     g = g.transpose(0, 2, 3, 1)
-    attributes = settings(steps[0], padding)
+    attributes = settings(strides, padding)
     found = run_kernel(conv2d, x, filters, **attributes)[0]
     np.testing.assert_allclose(found, wanted.detach().numpy().transpose(0, 2, 3, 1), atol=1e-12)
     dx = run_kernel(conv2d_backward_input, filters, g, x, **attributes)[0]

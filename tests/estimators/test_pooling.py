@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pytest
 
@@ -7,53 +5,13 @@ from dataflow.expr.tensor import parameter
 from dataflow.spec import TensorSpec
 from estimators.graph.primitives.pooling import (
     average_pool2d,
-    average_pool2d_backward,
     max_pool2d,
     max_pool2d_backward,
 )
-from tests.estimators.kernel_runs import assert_kernel, run_kernel
+from tests.estimators.twins import run_kernel
 
 ROW = np.float64([3, 1, 1, 4, 2]).reshape(1, 1, 5, 1)
 THREE = {"pool_size": (1, 3), "strides": (1, 2), "padding": "same"}
-
-
-def images(*shape, dtype=np.float32):
-    """Images with equal values."""
-    return np.random.default_rng(0).normal(size=shape).astype(dtype).round(1)
-
-
-@pytest.mark.parametrize(
-    ("taps", "strides", "padding"),
-    list(itertools.product([(3, 3), (2, 4), (1, 1)], [(1, 1), (2, 3), (3, 2)], ["same", "valid"])),
-)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_kernels_give_the_values_of_the_reference(taps, strides, padding, dtype):
-    attributes = {"pool_size": taps, "strides": strides, "padding": padding}
-    for batch, channels in [(0, 3), (1, 1), (3, 16), (5, 37)]:
-        x = images(batch, 7, 6, channels, dtype=dtype)
-        y, which = max_pool2d.compute(0, x, **attributes)
-        g = np.cos(np.arange(y.size)).reshape(y.shape).astype(dtype)
-        assert_kernel(max_pool2d, x, **attributes)
-        assert_kernel(max_pool2d_backward, g, which, x, **attributes)
-        assert_kernel(average_pool2d, x, **attributes)
-        assert_kernel(average_pool2d_backward, g, x, **attributes)
-
-
-def test_kernels_on_several_cores_take_any_layout():
-    x = images(32, 40, 21, 20).transpose(3, 2, 1, 0)[:, :, ::-1]
-    x.flags.writeable = False
-    assert_kernel(max_pool2d, x, pool_size=(3, 3), strides=(2, 2))
-    assert_kernel(average_pool2d, x, pool_size=(3, 3), strides=(2, 2))
-
-
-def test_windows_of_many_cells_have_larger_numbers():
-    x = np.arange(18.0 * 18).reshape(1, 18, 18, 1).repeat(17, axis=3)
-    attributes = {"pool_size": (17, 17), "strides": (1, 1)}
-    assert max_pool2d(x, **attributes)[1].dtype == np.int32
-    assert max_pool2d(x, **attributes)[1][0, 0, 0, 0] == 288
-    assert_kernel(max_pool2d, x, **attributes)
-    which = max_pool2d(x, **attributes)[1]
-    assert_kernel(max_pool2d_backward, np.ones(which.shape), which, x, **attributes)
 
 
 def test_what_same_adds_does_not_count():

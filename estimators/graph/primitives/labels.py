@@ -1,4 +1,4 @@
-"""Checks of labels and weights, and labels as numbers. They are hoisted, so bad data is found where it is read."""
+"""Checks of labels and weights, and labels as numbers. Models have them hoisted into the dataset."""
 
 from __future__ import annotations
 

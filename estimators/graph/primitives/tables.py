@@ -18,34 +18,118 @@ from estimators.graph.primitives.helpers import per_element
 from estimators.graph.registry import FRESH, RULES
 
 
-def _gather_sum_infer(table: Tensor, ids: Tensor) -> TensorSpec:
-    if table.ndim != 2 or ids.ndim != 2 or ids.dtype != np.dtype(np.int64):
+def _check_lookup(name: str, table: Tensor, ids: Tensor) -> None:
+    if table.ndim != 2 or ids.ndim < 2 or ids.dtype != np.dtype(np.int64):
         raise SpecError(
-            f"gather_sum takes a table [rows, units] and int64 ids [batch, n], not {table.spec}, {ids.spec}"
+            f"{name} takes a table [rows, units] and int64 ids [..., n], not {table.spec}, {ids.spec}"
         )
-    return TensorSpec((ids.shape[0], table.shape[1]), table.dtype)
+
+
+def _flat_ids(ids: Any) -> Any:
+    """Return ids ``[..., n]`` as a contiguous array of rank 2."""
+    array = np.ascontiguousarray(ids)
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
+
+
+def _beyond(ids: Any, table: Any) -> InvalidArgumentError:
+    return InvalidArgumentError(f"id {np.max(ids)} is beyond the last of the {len(table)} rows of a table")
+
+
+def _gather_sum_infer(table: Tensor, ids: Tensor) -> TensorSpec:
+    _check_lookup("gather_sum", table, ids)
+    return TensorSpec((*ids.shape[:-1], table.shape[1]), table.dtype)
 
 
 def _gather_sum(table: Any, ids: Any) -> Any:
+    out = np.empty((*ids.shape[:-1], table.shape[1]), table.dtype)
+    _run_gather_sum((out,), (), table, ids)
+    return out
+
+
+def _run_gather_sum(out: Any, _: Any, table: Any, ids: Any) -> None:
+    flat = _flat_ids(ids)
     try:
-        return kernels.sparse.gather_sum(np.ascontiguousarray(table), np.ascontiguousarray(ids))
+        kernels.sparse.fill_gather_sum(
+            np.ascontiguousarray(table), flat, out[0].reshape(len(flat), table.shape[1])
+        )
     except IndexError:
-        raise InvalidArgumentError(
-            f"id {np.max(ids)} is beyond the last of the {len(table)} rows of a table"
-        ) from None
+        raise _beyond(ids, table) from None
 
 
 gather_sum = Primitive(
     "gather_sum",
     _gather_sum_infer,
     per_element(_gather_sum),
-    lambda: [((np.arange(6.0).reshape(3, 2), np.array([[0, 2], [1, -1]])), {})],
+    lambda: [
+        ((np.arange(6.0).reshape(3, 2), np.array([[0, 2], [1, -1]])), {}),
+        ((np.arange(6.0).reshape(3, 2), np.array([[[0], [2]], [[1], [-1]]])), {}),
+    ],
 )
-"""For each row of `ids`, the sum of these rows of the table; negative ids add nothing.
+"""For each row of `ids` ``[..., n]``, the sum of these rows of the table; negative ids add nothing.
 
 Raises:
     InvalidArgumentError: An id is beyond the table.
 """
+KERNELS["gather_sum"] = Kernel(_run_gather_sum)
+
+
+def _gather_weighted_infer(table: Tensor, ids: Tensor, weights: Tensor) -> TensorSpec:
+    _check_lookup("gather_weighted", table, ids)
+    if weights.ndim != ids.ndim or weights.dtype.kind != "f":
+        raise SpecError(f"the weights of ids {ids.spec} have their shape and are floats, not {weights.spec}")
+    return TensorSpec((*ids.shape[:-1], table.shape[1]), table.dtype)
+
+
+def _gather_weighted(table: Any, ids: Any, weights: Any) -> Any:
+    out = np.empty((*ids.shape[:-1], table.shape[1]), table.dtype)
+    _run_gather_weighted((out,), (), table, ids, weights)
+    return out
+
+
+def _run_gather_weighted(out: Any, _: Any, table: Any, ids: Any, weights: Any) -> None:
+    flat = _flat_ids(ids)
+    try:
+        kernels.sparse.fill_gather_weighted(
+            np.ascontiguousarray(table), flat, _flat_ids(weights), out[0].reshape(len(flat), table.shape[1])
+        )
+    except IndexError:
+        raise _beyond(ids, table) from None
+
+
+gather_weighted = Primitive(
+    "gather_weighted",
+    _gather_weighted_infer,
+    per_element(_gather_weighted),
+    lambda: [
+        (
+            (
+                np.arange(6.0).reshape(3, 2),
+                np.array([[0, 2], [1, -1]]),
+                np.array([[0.5, 2.0], [-1.0, 9.0]]),
+            ),
+            {},
+        )
+    ],
+)
+"""`gather_sum` with each row of the table multiplied by the weight of its id; weights have no gradient.
+
+Raises:
+    InvalidArgumentError: An id is beyond the table.
+"""
+KERNELS["gather_weighted"] = Kernel(_run_gather_weighted)
+
+merge_rows = Primitive(
+    "merge_rows",
+    lambda x: TensorSpec((_product(x.shape[:-1]), x.shape[-1]), x.dtype),
+    lambda lead, x: np.reshape(x, (*x.shape[:lead], math.prod(x.shape[lead:-1]), x.shape[-1])),
+    lambda: [((np.arange(8).reshape(2, 2, 2),), {}), ((np.arange(6).reshape(2, 3),), {})],
+    total=True,
+)
+"""All axes but the last as one; has no gradient."""
+
+
+def _product(sizes: Sequence[int | None]) -> int | None:
+    return None if None in sizes else math.prod(size or 0 for size in sizes)
 
 
 def _unique_rows_infer(ids: Tensor, values: Tensor) -> tuple[TensorSpec, TensorSpec]:
@@ -156,9 +240,25 @@ def _widened(ids: Tensor, width: int) -> Tensor:
     return result
 
 
+def _rows_of(x: Tensor) -> Tensor:
+    """Return ids or gradients ``[..., n]`` with one axis before the last."""
+    if x.ndim == 2:
+        return x
+    known = x.shape[-1]
+    result: Tensor = merge_rows(x) if known is None else x.reshape(-1, known)
+    return result
+
+
 def _gather_sum_rule(call: Call, g: Tensor) -> Sequence[Any]:
     table, ids = call.inputs
-    return RowGradient(ids, g, table), None
+    return RowGradient(_rows_of(ids), _rows_of(g), table), None
+
+
+def _gather_weighted_rule(call: Call, g: Tensor) -> Sequence[Any]:
+    table, ids, weights = call.inputs
+    values = g[..., None, :] * weights[..., None].astype(g.dtype)
+    return RowGradient(ids.reshape(-1, 1), _rows_of(values), table), None, None
 
 
 RULES["gather_sum"] = _gather_sum_rule
+RULES["gather_weighted"] = _gather_weighted_rule

@@ -1,4 +1,4 @@
-"""Run the kernel of a primitive as a program does, and compare it with the primitive itself."""
+"""Runs of kernels as in a program, compared with the primitives themselves, and values for them."""
 
 import numpy as np
 
@@ -29,3 +29,12 @@ def assert_kernel(primitive, *inputs, **attributes):
         assert a.dtype == b.dtype
         tolerance = {"f4": 1e-5, "f8": 1e-12}.get(b.dtype.str[1:], 0)
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * np.abs(b).max(initial=0))
+
+
+def arrays(*shapes, dtype=np.float32, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+def settings(strides=(1, 1), padding="valid", dilation=(1, 1)):
+    return {"strides": strides, "padding": padding, "dilation": dilation}
