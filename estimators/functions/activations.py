@@ -12,6 +12,7 @@ from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor
 from estimators.graph.primitives import activations as primitives
 from estimators.graph.primitives import classification
+from estimators.graph.primitives.normalization import with_relu
 
 
 def _value(x: Any) -> Any:
@@ -29,7 +30,8 @@ def relu(x: Any) -> Any:
     >>> relu(np.array([-1.0, 2.0])).tolist()
     [0.0, 2.0]
     """
-    return primitives.relu(_value(x))
+    joined = with_relu(x) if isinstance(x, Tensor) else None
+    return primitives.relu(_value(x)) if joined is None else joined
 
 
 def relu6(x: Any) -> Any:

@@ -10,7 +10,7 @@ from dataflow.errors import InvalidArgumentError
 from dataflow.expr.tensor import Tensor
 from estimators import initializers
 from estimators.graph.primitives.layer_norm import layer_norm as layer_norm_primitive
-from estimators.graph.primitives.normalization import batch_norm_inference, batch_norm_train
+from estimators.graph.primitives.normalization import batch_norm, batch_norm_inference, moments
 from estimators.graph.primitives.shapes import size_of
 from estimators.graph.updates import Update, with_updates
 from estimators.graph.variable import Initializer, Variable
@@ -92,13 +92,15 @@ class BatchNormalization(Layer):
             return batch_norm_inference(
                 x, gamma, beta, self.moving_mean, self.moving_variance, epsilon=self.epsilon
             )
-        result, mean, variance = batch_norm_train(x, gamma, beta, epsilon=self.epsilon)
+        mean, variance = moments(x)
+        unbiased = variance
         if x.ndim == 4:
             count = size_of(x, dtype=x.dtype.name) / channels[0]
-            variance = variance * (count / np.maximum(count - 1.0, 1.0))
-        return with_updates(
-            result, [self._moved(self.moving_mean, mean), self._moved(self.moving_variance, variance)]
-        )
+            unbiased = variance * (count / np.maximum(count - 1.0, 1.0))
+        moved = [self._moved(self.moving_mean, mean), self._moved(self.moving_variance, unbiased)]
+        # the updates hang on the mean, so that a relu of the result can join it
+        result: Tensor = batch_norm(x, gamma, beta, with_updates(mean, moved), variance, epsilon=self.epsilon)
+        return result
 
     def _moved(self, average: Variable, value: Tensor) -> Update:
         return Update(average, average * self.momentum + value * (1.0 - self.momentum))

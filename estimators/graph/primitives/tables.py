@@ -15,7 +15,7 @@ from dataflow.expr.tensor import Call, Primitive, Tensor
 from dataflow.spec import TensorSpec
 from estimators import kernels
 from estimators.graph.primitives.helpers import per_element
-from estimators.graph.registry import FRESH, RULES
+from estimators.graph.registry import FRESH, KERNELS, RULES, Kernel
 
 
 def _check_lookup(name: str, table: Tensor, ids: Tensor) -> None:
@@ -41,9 +41,7 @@ def _gather_sum_infer(table: Tensor, ids: Tensor) -> TensorSpec:
 
 
 def _gather_sum(table: Any, ids: Any) -> Any:
-    out = np.empty((*ids.shape[:-1], table.shape[1]), table.dtype)
-    _run_gather_sum((out,), (), table, ids)
-    return out
+    return _gather_weighted(table, ids, np.ones(ids.shape, table.dtype))
 
 
 def _run_gather_sum(out: Any, _: Any, table: Any, ids: Any) -> None:
@@ -81,9 +79,11 @@ def _gather_weighted_infer(table: Tensor, ids: Tensor, weights: Tensor) -> Tenso
 
 
 def _gather_weighted(table: Any, ids: Any, weights: Any) -> Any:
-    out = np.empty((*ids.shape[:-1], table.shape[1]), table.dtype)
-    _run_gather_weighted((out,), (), table, ids, weights)
-    return out
+    if (ids >= len(table)).any():
+        raise _beyond(ids, table)
+    there = (ids >= 0)[..., None]
+    rows = np.where(there, table[np.maximum(ids, 0)], 0)
+    return np.add.reduce(rows * np.where(there, weights[..., None], 0), axis=-2, dtype=table.dtype)
 
 
 def _run_gather_weighted(out: Any, _: Any, table: Any, ids: Any, weights: Any) -> None:
