@@ -5,6 +5,7 @@ from dataflow.tensors import stop_gradient
 from estimators import (
     export,
     feature_column,
+    heads,
     initializers,
     layers,
     losses,
@@ -26,6 +27,16 @@ from estimators.graph.scope import (
     variable_scope,
 )
 from estimators.graph.updates import group
+from estimators.heads import (
+    BinaryClassHead,
+    Head,
+    LogisticRegressionHead,
+    MultiClassHead,
+    MultiHead,
+    MultiLabelHead,
+    PoissonRegressionHead,
+    RegressionHead,
+)
 from estimators.hooks import (
     CheckpointSaverListener,
     SessionRunArgs,
@@ -42,14 +53,22 @@ from estimators.warm_start import WarmStartSettings
 
 __all__ = [
     "AUTO_REUSE",
+    "BinaryClassHead",
     "CheckpointSaverListener",
     "Estimator",
     "EstimatorSpec",
     "Ftrl",
+    "Head",
     "LinearClassifier",
     "LinearRegressor",
+    "LogisticRegressionHead",
     "ModeKeys",
+    "MultiClassHead",
+    "MultiHead",
+    "MultiLabelHead",
     "NanLossDuringTrainingError",
+    "PoissonRegressionHead",
+    "RegressionHead",
     "RunConfig",
     "Scaffold",
     "SessionRunArgs",
@@ -69,6 +88,7 @@ __all__ = [
     "global_norm",
     "gradients",
     "group",
+    "heads",
     "initializers",
     "layers",
     "losses",

@@ -1,7 +1,22 @@
-"""Heads: from logits to predictions, loss and metrics. One kind of label per file."""
+"""Heads: from logits to predictions, loss and metrics, as in tf.estimator. One kind of label per file."""
 
-from estimators.heads.base import Head
+from estimators.heads.base import Head, Judgement
 from estimators.heads.binary import BinaryClassHead
-from estimators.heads.regression import RegressionHead
+from estimators.heads.multi_class import MultiClassHead
+from estimators.heads.multi_head import MultiHead
+from estimators.heads.multi_label import MultiLabelHead
+from estimators.heads.regression import LogisticRegressionHead, PoissonRegressionHead, RegressionHead
+from estimators.heads.single import SingleHead
 
-__all__ = ["BinaryClassHead", "Head", "RegressionHead"]
+__all__ = [
+    "BinaryClassHead",
+    "Head",
+    "Judgement",
+    "LogisticRegressionHead",
+    "MultiClassHead",
+    "MultiHead",
+    "MultiLabelHead",
+    "PoissonRegressionHead",
+    "RegressionHead",
+    "SingleHead",
+]

@@ -46,19 +46,20 @@ class Reduction(enum.StrEnum):
         return next((item for item in cls if item.value == name), None)
 
 
-OF_HEADS = (Reduction.SUM, Reduction.SUM_OVER_BATCH_SIZE)
-
-
 def as_reduction(value: str) -> Reduction:
-    """Return the reduction of a head by its name.
+    """Return the reduction of a head by its name: any but `Reduction.NONE`.
 
     Raises:
         InvalidArgumentError: Heads have none of that name.
     """
-    if value not in OF_HEADS:
-        names = ", ".join(repr(str(item)) for item in OF_HEADS)
-        raise InvalidArgumentError(f"loss_reduction must be one of {names}, not {value!r}")
-    return Reduction(value)
+    names = ", ".join(repr(str(item)) for item in Reduction if item is not Reduction.NONE)
+    try:
+        found = Reduction(value)
+    except ValueError:
+        found = Reduction.NONE
+    if found is Reduction.NONE:
+        raise InvalidArgumentError(f"loss_reduction must be one of {names}, not {str(value)!r}")
+    return found
 
 
 def reduce_loss(losses: Any, weights: Any | None, reduction: Reduction) -> Tensor:

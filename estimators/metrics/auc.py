@@ -46,7 +46,7 @@ def auc(
     tf.estimator 1; its area under the PR curve is known to be too large.
 
     Args:
-        labels: 0 or 1 (or a probability between), with the shape of the predictions.
+        labels: What is not 0 is positive; with the shape of the predictions.
         predictions: Probabilities.
         weights: See `mean`.
         num_thresholds: How many points the curve has.
@@ -78,7 +78,7 @@ def auc(
     def update(label: Any, prediction: Any, weight: Any = None) -> Sums:
         p = probabilities("auc", prediction)
         below = by_even_buckets(p, count) if buckets else by_comparison(p, points)
-        return histogram(label, below, count, weight)
+        return histogram(np.asarray(label) != 0, below, count, weight)
 
     def result(sums: Sums) -> float:
         if curve == "PR" and summation_method.endswith("interpolation"):

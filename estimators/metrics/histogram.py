@@ -64,7 +64,7 @@ def by_comparison(p: Float32, thresholds: Sequence[float]) -> npt.NDArray[np.int
 
 
 def histogram(labels: Any, below: npt.NDArray[np.int64], count: int, weights: Any = None) -> Sums:
-    """Return what a batch adds to the sums; a label between 0 and 1 is in part positive."""
+    """Return what a batch adds to the sums; labels are True or False."""
     label, weight = flat(labels, weights)
     shares = (weight * label, weight * (1 - label))
     return np.stack([np.bincount(below, share, count + 1) for share in shares])

@@ -21,7 +21,7 @@ from estimators.feature_column.base import (
 from estimators.graph.primitives.tables import gather_sum
 from estimators.graph.variable import Variable
 from estimators.heads import BinaryClassHead, Head, RegressionHead
-from estimators.heads.base import WeightColumn
+from estimators.heads.inputs import WeightColumn
 from estimators.optimizers import OPTIMIZERS, Ftrl, Optimizer
 from estimators.run_config import RunConfig
 from estimators.specs import EstimatorSpec
@@ -100,7 +100,7 @@ class _Linear(Estimator):
                     hint="return ({'x': x}, label) from map",
                 )
             logits = linear_logits(features, columns, head.logits_dimension)
-            return head.create_estimator_spec(features, mode, logits, labels, chosen.minimize)
+            return head.create_estimator_spec(features, mode, logits, labels, optimizer=chosen)
 
         super().__init__(model_fn, model_dir=model_dir, config=config)
 
@@ -176,5 +176,5 @@ class LinearClassifier(_Linear):
     ) -> None:
         if n_classes != 2:
             raise InvalidArgumentError(f"n_classes must be 2, not {n_classes}")
-        head = BinaryClassHead(weight_column, label_vocabulary, loss_reduction)
+        head = BinaryClassHead(weight_column, None, label_vocabulary, loss_reduction)
         super().__init__(head, feature_columns, model_dir, optimizer, config)

@@ -2,32 +2,30 @@ import numpy as np
 import pytest
 
 from dataflow import Dataset
-from dataflow.expr.function import evaluate
 from dataflow.expr.tensor import as_tensor
-from estimators import Estimator, EstimatorSpec, ModeKeys, feature_column
+from estimators import Estimator, EstimatorSpec, ModeKeys, heads
 from estimators.graph.primitives.classification import sigmoid_cross_entropy
-from estimators.heads import BinaryClassHead, RegressionHead
-from estimators.losses import Reduction, as_reduction, reduce_loss, squared_error
-from estimators.graph.updates import TrainOp
+from estimators.heads import (
+    BinaryClassHead,
+    LogisticRegressionHead,
+    MultiClassHead,
+    MultiHead,
+    MultiLabelHead,
+    PoissonRegressionHead,
+    RegressionHead,
+)
+from estimators.losses import Reduction, reduce_loss, squared_error
+from tests.estimators.head_runs import (
+    CASES,
+    HEADS,
+    assert_predictions,
+    f32,
+    head_of,
+    loss_of,
+    model_of,
+    value,
+)
 from tests.estimators.helpers import GOLDEN, QUIET, classes, classifier, line, regressor
-
-
-def value(tensor):
-    return evaluate(tensor, [], [])
-
-
-def f32(values):
-    return as_tensor(np.float32(values))
-
-
-def loss_of(head, logits, labels, **features):
-    tensors = {name: as_tensor(np.asarray(column)) for name, column in features.items()}
-    spec = head.create_estimator_spec(tensors, ModeKeys.TRAIN, f32(logits), as_tensor(labels), no_training)
-    return float(value(spec.loss))
-
-
-def no_training(loss):
-    return TrainOp(())
 
 
 @pytest.mark.parametrize("name", ["losses", "losses_weights2"])
@@ -58,63 +56,156 @@ def test_sigmoid_cross_entropy_of_extreme_logits_is_exact():
     np.testing.assert_allclose(found, golden["out"], rtol=1e-6)
 
 
-def test_binary_head_loss_with_weights():
-    golden = GOLDEN["head_losses_v2"]["binary_weighted"]
-    head = BinaryClassHead(weight_column="w")
-    logits = np.reshape(golden["logits"], (-1, 1))
-    assert loss_of(head, logits, golden["labels"], w=golden["weights"]) == pytest.approx(golden["loss"])
+# What every head keeps to --------------------------------------------------------------------------
 
 
-def test_regression_head_loss_counts_every_number():
-    golden = GOLDEN["head_losses_v2"]["regression_2d"]
-    head = RegressionHead(label_dimension=2)
-    assert loss_of(head, golden["logits"], golden["labels"]) == pytest.approx(golden["loss"])
+def test_every_head_has_cases():
+    classes = {name for name in heads.__all__ if not name.startswith(("Head", "Judge", "Multi", "Single"))}
+    classes |= {"MultiClassHead", "MultiLabelHead"}
+    assert {case["head"] for case in CASES.values()} == classes
+    assert all(any(case["head"] == name and case["features"] for case in CASES.values()) for name in classes)
 
 
-def test_weight_column_may_be_a_numeric_column():
-    weights = feature_column.numeric_column("w", normalizer_fn=lambda w: w * 2)
-    head = RegressionHead(weight_column=weights, loss_reduction="sum")
-    assert loss_of(head, [[1.0], [1.0]], [0.0, 0.0], w=[1.0, 2.0]) == 6.0
+@pytest.mark.parametrize("name", CASES)
+def test_loss(name):
+    case = CASES[name]
+    for reduction, expected in case["loss"].items():
+        head = head_of(case, loss_reduction=reduction)
+        found = loss_of(head, case["logits"], np.asarray(case["labels"]), **case["features"])
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_metrics(name, tmp_path):
+    case = CASES[name]
+    parts = [np.float32(part) for part in HEADS["regularization_losses"]]
+    model, data = model_of(head_of(case), case, tmp_path, regularization_losses=parts)
+    found = model.evaluate(data)
+    assert found.pop("loss") == pytest.approx(case["loss"]["sum_over_batch_size"] + sum(parts), rel=1e-5)
+    assert found.pop("global_step") == 0
+    assert sorted(found) == sorted(case["metrics"])
+    assert found == pytest.approx(case["metrics"], rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_predictions(name, tmp_path):
+    case = CASES[name]
+    model, data = model_of(head_of(case), case, tmp_path)
+    assert_predictions(next(model.predict(data, yield_single_examples=False)), case["predictions"])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_step_follows_the_gradient(name, tmp_path):
+    case = CASES[name]
+    model, data = model_of(head_of(case), case, tmp_path)
+    found = model.train(data, steps=1).get_variable_value("logits")
+    wanted = np.float32(case["logits"]) - case["gradient"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_signatures(name):
+    case = CASES[name]
+    spec = head_of(case).create_estimator_spec({}, ModeKeys.PREDICT, f32(case["logits"]))
+    outputs = spec.export_outputs
+    assert sorted(outputs) == case["signatures"]
+    assert sorted(outputs["predict"].outputs) == sorted(case["predictions"])
+    kind = "classification" if "classification" in outputs else "regression"
+    assert outputs["serving_default"] is outputs[kind]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_labels_and_weights_of_one_more_axis_are_the_same(name):
+    case = CASES[name]
+    labels = np.asarray(case["labels"])[:, None]
+    features = {key: np.asarray(column)[:, None] for key, column in case["features"].items()}
+    logits = np.float32(case["logits"])[:, None]
+    found = loss_of(head_of(case), logits, labels, **features)
+    assert found == pytest.approx(case["loss"]["sum_over_batch_size"], rel=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("head", "labels", "words"),
+    ("name", "head"),
     [
-        (BinaryClassHead(weight_column="txt"), [0, 1], "did you mean 'text'?"),
-        (BinaryClassHead(weight_column="text"), [0, 1], "not numbers"),
-        (BinaryClassHead(weight_column="three"), [0, 1], "one weight per example"),
-        (BinaryClassHead(), [0, 2], "between 0 and 1, and one is 2"),
-        (BinaryClassHead(), [0.0, np.nan], "one is nan"),
-        (BinaryClassHead(), ["a", "b"], "give label_vocabulary"),
-        (BinaryClassHead(label_vocabulary=["a", "b"]), [0, 1], "and none for 0 and 1"),
-        (BinaryClassHead(label_vocabulary=["a", "b"]), ["a", "c"], "positions of labels in label_vocabulary"),
-        (BinaryClassHead(), [[0, 1], [1, 0]], "one label per example"),
-        (RegressionHead(), ["a", "b"], "must be numbers"),
-        (RegressionHead(2), [[1.0], [2.0]], "label_dimension=1"),
-        (RegressionHead(), 1.0, ".batch(128)"),
+        ("binary_weighted", BinaryClassHead(weight_column="w")),
+        ("multiclass_3", MultiClassHead(3)),
+        ("multilabel_2", MultiLabelHead(2)),
+        ("poisson_full", PoissonRegressionHead()),
+        ("logistic_regression", LogisticRegressionHead()),
+        ("regression_2d", RegressionHead(2)),
     ],
 )
-def test_bad_labels_and_weights_are_refused(head, labels, words):
-    features = {"w": [1.0, 1.0], "text": ["a", "b"], "three": np.ones((2, 3))}
-    with pytest.raises((ValueError, TypeError)) as error:
-        loss_of(head, np.zeros((2, head.logits_dimension)), np.asarray(labels), **features)
-    assert words in str(error.value)
+def test_golden_losses(name, head):
+    case = HEADS["head_losses_v2"][name]
+    logits = np.reshape(case["logits"], (-1, head.logits_dimension))
+    found = loss_of(head, logits, np.asarray(case["labels"]), w=case.get("weights", ()))
+    assert found == pytest.approx(case["loss"], rel=1e-6)
+
+
+# Several heads -------------------------------------------------------------------------------------
+
+
+def multi_head():
+    case = HEADS["multi_head"]
+    parts = [RegressionHead(name="r"), BinaryClassHead(name="b", thresholds=case["thresholds"])]
+    return MultiHead(parts, case["head_weights"]), case
+
+
+def test_multi_head_evaluates(tmp_path):
+    head, case = multi_head()
+    model, data = model_of(head, case, tmp_path, regularization_losses=[np.float32(0.75)])
+    found = model.evaluate(data)
+    assert (found.pop("loss"), found.pop("global_step")) == (pytest.approx(case["loss"], rel=1e-5), 0)
+    assert found == pytest.approx(case["metrics"], rel=1e-5, abs=1e-6)
+
+
+def test_multi_head_predicts_by_head_and_key(tmp_path):
+    head, case = multi_head()
+    model, data = model_of(head, case, tmp_path)
+    found = next(model.predict(data, yield_single_examples=False))
+    assert_predictions({"/".join(key): array for key, array in found.items()}, case["predictions"])
+    assert list(next(model.predict(data, [("r", "predictions")]))) == [("r", "predictions")]
+
+
+def test_multi_head_trains(tmp_path):
+    head, case = multi_head()
+    model, data = model_of(head, case, tmp_path)
+    found = model.train(data, steps=1).get_variable_value("logits")
+    np.testing.assert_allclose(found, np.float32(case["logits"]) - case["gradient"], rtol=1e-5)
+
+
+def test_multi_head_signatures():
+    head, case = multi_head()
+    outputs = head.create_estimator_spec({}, ModeKeys.PREDICT, f32(case["logits"])).export_outputs
+    assert sorted(outputs) == case["signatures"]
+    assert sorted(outputs["predict"].outputs) == case["predict_outputs"]
+    assert outputs["serving_default"] is outputs["r"] is outputs["r/regression"]
+
+
+def test_multi_head_takes_logits_by_name():
+    head, case = multi_head()
+    logits = np.float32(case["logits"])
+    labels = {name: as_tensor(column) for name, column in case["labels"].items()}
+    loss = head.loss(labels, {"r": f32(logits[:, :1]), "b": f32(logits[:, 1:])}, {}, None, [0.75])
+    assert value(loss) == pytest.approx(case["loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("build", "words"),
+    ("logits", "labels", "words"),
     [
-        (lambda: BinaryClassHead(label_vocabulary=["a"]), "a list of two classes"),
-        (lambda: BinaryClassHead(label_vocabulary="ab"), "a list of two classes"),
-        (lambda: BinaryClassHead(weight_column=3), "must be a feature"),
-        (lambda: RegressionHead(0), "at least 1"),
-        (lambda: as_reduction("mean"), "'sum', 'sum_over_batch_size', not 'mean'"),
+        (np.zeros((1, 2)), {"r": [0.0]}, "no labels for the head 'b'"),
+        (np.zeros((1, 2)), None, "there are no labels"),
+        (np.zeros((1, 2)), [0.0], "must be a dict by head"),
+        (np.zeros((1, 3)), {"r": [0.0], "b": [0]}, "must have 2 units"),
+        ({"r": np.zeros((1, 1))}, {"r": [0.0], "b": [0]}, "no logits for the head 'b'"),
     ],
 )
-def test_bad_settings_are_refused(build, words):
-    with pytest.raises((ValueError, TypeError)) as error:
-        build()
-    assert words in str(error.value)
+def test_multi_head_refuses_what_is_incomplete(logits, labels, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        multi_head()[0].loss(labels, logits)
+
+
+# Through an estimator ------------------------------------------------------------------------------
 
 
 def test_logit_0_is_class_0():
@@ -138,7 +229,7 @@ def test_binary_predictions(tmp_path):
     assert found["classes"].tolist() == ["no"]
     assert found["all_classes"].tolist() == ["no", "yes"]
     assert found["all_class_ids"].tolist() == [0, 1]
-    assert found["probabilities"].tolist() == [1 - found["logistic"][0], found["logistic"][0]]
+    assert found["probabilities"].tolist() == pytest.approx([1 - found["logistic"][0], found["logistic"][0]])
 
 
 def test_classes_without_a_vocabulary_are_numbers_as_text(tmp_path):
@@ -162,7 +253,7 @@ def test_average_loss_is_weighted_by_the_weights_and_loss_is_not(tmp_path):
     head = RegressionHead(weight_column="w")
 
     def model_fn(features, labels, mode):
-        return head.create_estimator_spec(features, mode, features["x"][:, None] * 0.0, labels, no_training)
+        return head.create_estimator_spec(features, mode, features["x"][:, None] * 0.0, labels)
 
     results = Estimator(model_fn, tmp_path, QUIET).evaluate(data)
     assert (results["loss"], results["average_loss"]) == ((3 * 4 + 16) / 2, (3 * 4 + 16) / 4)

@@ -126,7 +126,7 @@ def test_labels_out_of_range_stop_training(tmp_path):
 
 def test_unknown_label_of_a_vocabulary_stops_training(tmp_path):
     model = classifier(tmp_path, label_vocabulary=["no", "yes"])
-    with pytest.raises(ValueError, match="positions of labels in label_vocabulary"):
+    with pytest.raises(ValueError, match="the label 'maybe' is not in label_vocabulary"):
         model.train(classes(["no", "yes", "maybe", "no"]))
 
 

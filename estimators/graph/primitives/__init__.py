@@ -14,6 +14,7 @@ from estimators.graph.primitives import (
     adam,
     averages,
     classification,
+    columns,
     convolution,
     gru,
     labels,
@@ -26,6 +27,7 @@ from estimators.graph.primitives import (
     shapes,
     tables,
     updates,
+    vocabulary,
 )
 
 FAMILIES: tuple[ModuleType, ...] = (
@@ -33,6 +35,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     adam,
     averages,
     classification,
+    columns,
     convolution,
     gru,
     labels,
@@ -45,6 +48,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     shapes,
     tables,
     updates,
+    vocabulary,
 )
 
 PRIMITIVES: dict[str, Primitive] = {
