@@ -77,6 +77,8 @@ class Plan:
             self._actions, sized.specs, requests, set(self._in_variables), self._kept_constants()
         )
         self._bound: list[_Bound] = []
+        self._constants: list[tuple[Array, Any]] = []
+        """Places in memory, and what belongs there."""
         self._bound_to: tuple[Any, list[tuple[str, Array]]] = (None, [])
         self._arrays: dict[int, Any] = {}
         self._held: list[Any] = [None] * len(sized.tensors)
@@ -144,15 +146,28 @@ class Plan:
 
     # Binding ---------------------------------------------------------------------------------------
 
-    def bind(self, memory: Memory, values: Mapping[str, Array]) -> None:
-        """Make the arrays and the calls, in this memory and with the arrays of these variables."""
+    def bind(self, memory: Memory, values: Mapping[str, Array], *, used: bool) -> None:
+        """Make the arrays and the calls, in this memory and with the arrays of these variables.
+
+        Args:
+            memory: Shared with other plans.
+            values: By name of a variable.
+            used: Whether another plan may have used the memory since.
+        """
+        if not self._make(memory, values) and not used:
+            return
+        for target, value in self._constants:
+            np.copyto(target, value, casting="unsafe")
+
+    def _make(self, memory: Memory, values: Mapping[str, Array]) -> bool:
+        """Make arrays and calls anew if memory or variables are other ones."""
         known, arrays = self._bound_to
         if known is memory and all(values[name] is array for name, array in arrays):
-            return
+            return False
         self._bound_to = memory, [(name, values[name]) for name in self._variables.values()]
         self._arrays = {place: values[name] for place, name in self._variables.items()}
         self._arrays.update(self._sized.constants)
-        self._bound = []
+        self._bound, self._constants = [], []
         for number, action in enumerate(self._actions):
             if action.kind == "view":
                 step = action.step
@@ -169,6 +184,7 @@ class Plan:
                 self._bind_run(number, action, memory)
             else:
                 self._bind_call(number, action, memory)
+        return True
 
     def _make_array(self, place: int, memory: Memory, values: Mapping[str, Array]) -> None:
         if place in self._in_variables:
@@ -206,7 +222,7 @@ class Plan:
         for place in run.inputs:
             if place in self._sized.constants:
                 constant = part(self._layout.offsets[place], self._spec(place).shape)
-                np.copyto(constant, self._sized.constants[place], casting="unsafe")
+                self._constants.append((constant, self._sized.constants[place]))
         for place, offset in found.copies.items():
             target = part(start + offset * item, self._spec(place).shape)
             holes = [] if place in self._arrays else [(1, place)]

@@ -74,6 +74,8 @@ class Program:
         self._reference = os.environ.get("ESTIMATORS_REFERENCE") == "1" if reference is None else reference
         self._stacked = [variable for variable in self.variables if variable.members]
         self._plans: dict[Any, Plan] = {}
+        self._active: Plan | None = None
+        """The plan that used the memory last."""
         self._memory: Memory = np.empty(0, np.uint8)
 
     def run(self, columns: Sequence[Any], values: dict[str, Array], number: int = 0) -> dict[str, Any]:
@@ -95,7 +97,7 @@ class Program:
         if self._reference:
             return self._run_reference(columns, values, number)
         plan = self._plan(tuple([_shape(column) for column in columns]), columns)
-        plan.bind(self._memory, values)
+        self._bind(plan, values)
         return plan.run(columns, values, number)
 
     def run_each(
@@ -118,8 +120,12 @@ class Program:
                 continue
             if plan is None:
                 plan = self._plan(tuple([_shape(column) for column in batch]), batch)
-                plan.bind(self._memory, values)
+            self._bind(plan, values)
             yield batch, plan.run(batch, values, number + i)
+
+    def _bind(self, plan: Plan, values: dict[str, Array]) -> None:
+        plan.bind(self._memory, values, used=plan is not self._active)
+        self._active = plan
 
     def _join(self, values: dict[str, Array]) -> None:
         """Let the arrays of stacked variables' members be parts of one array."""

@@ -8,8 +8,11 @@ from dataflow.spec import TensorSpec
 from estimators.graph.gradients import gradients
 from estimators.graph.primitives.shapes import expand_like, size_of, sum_to
 from estimators.graph.program import Program, initial_values
-from estimators.graph.updates import Update
+from estimators.graph.scope import VariableStore
+from estimators.graph.updates import TrainOp, Update
 from estimators.graph.variable import Variable, constant
+from estimators.optimizers import SGD
+from tests.estimators.test_layer_gradients import CASES as LAYERS
 
 WIDTH = 5
 UNARY = [
@@ -60,10 +63,37 @@ def test_plans_give_the_bits_of_the_plain_form(seed):
     programs = [Program(inputs, fetches, updates, reference=flag) for flag in (False, True)]
     values = [initial_values(program.variables, 0) for program in programs]
     with np.errstate(all="ignore"):
-        for number, size in enumerate([7, 7, 1, 300, 7, 2]):
+        for number, size in enumerate([7, 7, 1, 7, 300, 7, 2, 300, 7]):
             batch = rng.normal(size=(size, WIDTH)).astype(np.float32)
             planned, plain = (p.run([batch], v, number) for p, v in zip(programs, values, strict=True))
             for name in fetches:
                 np.testing.assert_array_equal(planned[name], plain[name], err_msg=name, strict=True)
             for name in values[0]:
                 np.testing.assert_array_equal(values[0][name], values[1][name], err_msg=name)
+
+
+def with_unknown_batch(name):
+    """Return a layer's result and loss over batches of any size, with what it is fed."""
+    build, shape = LAYERS[name]
+    with VariableStore(seed=3) as store:
+        x = parameter(TensorSpec((None, *shape[1:]), np.float32))
+        output = build(x)
+        loss = np.mean(np.square(output)) + np.mean(np.abs(output))
+        variables = [v for v in store.variables.values() if v.trainable]
+    op = SGD(0.1).minimize(loss) if variables else TrainOp(())
+    return x, {"loss": loss, "output": output}, op.all_updates()
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYERS) - {"softmax cross entropy", "huber loss"}))
+def test_layers_train_the_same_whatever_sizes_batches_have(name):
+    x, fetches, updates = with_unknown_batch(name)
+    programs = [Program([x], fetches, updates, reference=flag) for flag in (False, True)]
+    values = [initial_values(program.variables, 0) for program in programs]
+    rng = np.random.default_rng(2)
+    for number, size in enumerate([4, 3, 4, 3, 1, 4, 9, 3]):
+        batch = rng.normal(size=(size, *x.shape[1:])).astype(np.float32)
+        planned, plain = (p.run([batch], v, number) for p, v in zip(programs, values, strict=True))
+        np.testing.assert_allclose(planned["loss"], plain["loss"], rtol=2e-4)
+        np.testing.assert_allclose(planned["output"], plain["output"], rtol=2e-3, atol=1e-4)
+    for variable in values[0]:
+        np.testing.assert_allclose(values[0][variable], values[1][variable], rtol=2e-3, atol=2e-4)

@@ -74,7 +74,8 @@ hash_ids = Primitive(
     elementwise=True,
     total=True,
 )
-"""Fingerprint64 of text, or of integers in decimal, modulo `num_buckets`; -1 for '', null and the integer -1."""
+"""Fingerprint64 of text, or of integers in decimal, modulo `num_buckets`.
+Missing (empty, null, integer -1): -1."""
 
 
 def _identity_infer(x: Tensor, *, num_buckets: int, default: int | None, name: str) -> TensorSpec:
@@ -210,7 +211,7 @@ multi_hot = Primitive(
         ((np.array([[0, 2]]), np.array([[0.5, -1.0]], np.float32)), {"num_buckets": 3}),
     ],
 )
-"""How often each id below `num_buckets` is in a row of ids ``[..., n]``, or the sum of its weights, float32."""
+"""How often each id below `num_buckets` is in a row of ids ``[..., n]``, or the sum of its weights."""
 
 # Sequences -----------------------------------------------------------------------------------------
 

@@ -68,7 +68,7 @@ class Vocabulary:
     def _digest(self) -> bytes:
         digest = hashlib.blake2b(b"text" if self.is_text else b"integers")
         lengths = pc.binary_length(self._terms) if self.is_text else self._terms
-        digest.update(np.ascontiguousarray(lengths))
+        digest.update(np.asarray(lengths).tobytes())
         digest.update(b"".join(self._terms.to_pylist()) if self.is_text else b"")
         return digest.digest()
 
