@@ -83,19 +83,22 @@ def ratio(seconds: Mapping[str, list[float]], name: str, other: str) -> str:
     return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
 
 
-def run_peer(python: str, program: str, repeats: int = 3, **task: Any) -> Figures:
-    """Return the median run of a program in `peers/` by another interpreter."""
-    runs = []
+def peer_output(python: str, program: str, **task: Any) -> Any:
+    """Return the JSON that a program in `peers/` prints, run by another interpreter."""
     with tempfile.TemporaryDirectory() as directory:
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "HF_HUB_OFFLINE": "1", "HF_HOME": directory}
-        for _ in range(repeats):
-            command = [python, str(PEERS / program), json.dumps(task)]
-            done = subprocess.run(
-                command, env={**os.environ, **quiet}, text=True, capture_output=True, check=False
-            )
-            if done.returncode:
-                raise RuntimeError(f"{program} failed: {done.stderr[-4000:]}")
-            runs.append(Figures(**json.loads(done.stdout.splitlines()[-1])))
+        command = [python, str(PEERS / program), json.dumps(task)]
+        done = subprocess.run(
+            command, env={**os.environ, **quiet}, text=True, capture_output=True, check=False
+        )
+    if done.returncode:
+        raise RuntimeError(f"{program} failed: {done.stderr[-4000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run_peer(python: str, program: str, repeats: int = 3, **task: Any) -> Figures:
+    """Return the median run of a program in `peers/` by another interpreter."""
+    runs = [Figures(**peer_output(python, program, **task)) for _ in range(repeats)]
     return sorted(runs, key=lambda run: run.speed)[len(runs) // 2]
 
 
