@@ -44,12 +44,14 @@ def scaled(images: np.ndarray) -> torch.Tensor:
 class Training:
     """The network, its optimizer, and the data in memory."""
 
-    def __init__(self, data: str, seed: int, *, glorot: bool) -> None:
+    def __init__(self, data: str, seed: int, *, glorot: bool, channels_last: bool = False) -> None:
         torch.manual_seed(seed)
         arrays = np.load(data)
         self.images, self.labels = scaled(arrays["train_images"]), torch.from_numpy(arrays["train_labels"])
         self.tests = scaled(arrays["test_images"]), torch.from_numpy(arrays["test_labels"])
-        self.network = network()
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.images = self.images.contiguous(memory_format=self.layout)
+        self.network = network().to(memory_format=self.layout)
         for name, weights in self.network.named_parameters():
             if glorot and weights.ndim > 1:
                 nn.init.xavier_uniform_(weights)
@@ -71,7 +73,7 @@ class Training:
         self.network.train()
         for rows in torch.randperm(len(self.labels)).split(BATCH):
             images = self.images[rows]
-            self.step(images + NOISE * torch.randn(images.shape), self.labels[rows])
+            self.step(images + NOISE * torch.randn_like(images), self.labels[rows])
 
     def accuracies(self) -> tuple[float, float]:
         """Return the share of test images that get the right label: by moving averages, by their own."""
@@ -94,7 +96,8 @@ def main() -> None:
     """Do what is asked for, and print one line of JSON."""
     asked = task()
     torch.set_num_threads(asked["threads"])
-    training = Training(asked["data"], asked["seed"], glorot=asked["glorot"])
+    settings = {"glorot": asked["glorot"], "channels_last": asked.get("channels_last", False)}
+    training = Training(asked["data"], asked["seed"], **settings)
     if not asked["timed"]:
         accuracies = []
         for _ in range(asked["epochs"]):
