@@ -11,12 +11,13 @@ import numpy as np
 from dataflow.errors import InvalidArgumentError
 from dataflow.expr.primitives.lookup import bucketize
 from dataflow.expr.tensor import Tensor
-from estimators.feature_column.base import CategoricalColumn, Features
+from estimators.feature_column.base import CategoricalColumn, DenseColumn, Features
 from estimators.feature_column.numeric import NumericColumn
+from estimators.graph.primitives.columns import multi_hot
 
 
 @dataclasses.dataclass(frozen=True)
-class BucketizedColumn(CategoricalColumn):
+class BucketizedColumn(CategoricalColumn, DenseColumn):
     """The number of boundaries at or below each value, and for several values a range of ids for each."""
 
     source: NumericColumn
@@ -32,6 +33,16 @@ class BucketizedColumn(CategoricalColumn):
         """One bucket more than boundaries, for each value of an example."""
         return (len(self.boundaries) + 1) * self.source.width
 
+    @property
+    def width(self) -> int:
+        """As a dense column, it has a number for each bucket."""
+        return self.num_buckets
+
+    def dense(self, features: Features) -> Tensor:
+        """Return 1 for the bucket of each value, 0 for the others."""
+        result: Tensor = multi_hot(self.ids(features), num_buckets=self.num_buckets)
+        return result
+
     def ids(self, features: Features) -> Tensor:
         """Return bucket + (buckets of a value) * (its position), ``[batch, width]``."""
         buckets: Tensor = bucketize(self.source.dense(features), boundaries=self.boundaries)
@@ -45,7 +56,8 @@ class BucketizedColumn(CategoricalColumn):
 def bucketized_column(source_column: NumericColumn, boundaries: Sequence[float]) -> BucketizedColumn:
     """Divide a numeric column into ranges: below b0, [b0, b1), …, at or above the last boundary.
 
-    Values are compared as float32; NaN falls into the last range.
+    Values are compared as float32; NaN falls into the last range. A linear model has a weight for each range,
+    an input layer 1 for the range of a value and 0 for the others.
 
     Args:
         source_column: A `numeric_column` of rank 1.

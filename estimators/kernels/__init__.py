@@ -6,7 +6,7 @@ import importlib
 from types import ModuleType
 
 FAMILIES = (
-    "activations", "classification", "convolution", "elementwise", "layer_norm",
+    "activations", "classification", "columns", "convolution", "elementwise", "layer_norm",
     "normalization", "pooling", "recurrent", "sparse", "updates",
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from dataflow.kernels.jit import kernel
 
 @kernel
 def fill_gather_sum(table: npt.NDArray[Any], ids: npt.NDArray[np.int64], out: npt.NDArray[Any]) -> None:
-    """Fill `out` ``[batch, units]``: for each row of `ids` the sum of the table's rows; negative ids add 0."""
+    """Fill `out` ``[batch, units]`` with sums of the table's rows, one for each row of `ids`; < 0 adds 0."""
     batch, width = ids.shape
     units = table.shape[1]
     for i in range(batch):

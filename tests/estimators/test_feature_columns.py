@@ -7,6 +7,8 @@ from dataflow.expr.tensor import as_tensor
 from estimators import feature_column as fc
 from tests.estimators.helpers import GOLDEN
 
+VOCABULARY = fc.categorical_column_with_vocabulary_list("k", ["a", "b", "c"])
+
 
 def ids(column, values):
     return evaluate(column.ids({column.key: as_tensor(values)}), [], [])
@@ -16,18 +18,13 @@ def dense(column, values):
     return evaluate(column.dense({column.key: as_tensor(values)}), [], [])
 
 
+def dense_of(column, **features):
+    return evaluate(column.dense({key: as_tensor(value) for key, value in features.items()}), [], [])
+
+
 def buckets(values, boundaries):
     column = fc.bucketized_column(fc.numeric_column("x", shape=np.shape(values)[1:] or (1,)), boundaries)
     return column, evaluate(column.ids({"x": as_tensor(np.float32(values))}), [], [])
-
-
-@pytest.mark.parametrize("case", GOLDEN["vocab_list"], ids=["missing", "default"])
-def test_vocabulary_list(case):
-    column = fc.categorical_column_with_vocabulary_list("k", case["vocab"], default_value=case["default"])
-    # Places that TensorFlow leaves out of its sparse tensor are missing values: -1 here.
-    expected = np.full(case["out"]["dense_shape"], -1)
-    expected[tuple(np.transpose(case["out"]["indices"]))] = case["out"]["values"]
-    assert ids(column, np.array(case["input"], object)).tolist() == expected.tolist()
 
 
 def test_vocabulary_of_integers_takes_minus_one_for_missing():
@@ -70,6 +67,31 @@ def test_nan_goes_through_a_numeric_column():
     assert np.isnan(dense(fc.numeric_column("x"), np.array([np.nan]))).all()
 
 
+def test_a_default_fills_missing_numbers_before_they_are_normalized():
+    column = fc.numeric_column("x", default_value=4.0, normalizer_fn=lambda x: x / 2)
+    assert dense(column, np.array([np.nan, 6.0])).tolist() == [[2.0], [3.0]]
+    assert dense(fc.numeric_column("x", default_value=4.0), np.array([3, -1])).tolist() == [[3.0], [-1.0]]
+
+
+def test_a_default_may_have_the_shape_of_the_column():
+    column = fc.numeric_column("x", shape=(2,), default_value=[7.0, 8.0])
+    assert dense(column, np.array([[np.nan, 1.0], [2.0, np.nan]])).tolist() == [[7.0, 1.0], [2.0, 8.0]]
+
+
+def test_missing_indicator():
+    x = fc.numeric_column("x", shape=(2,), default_value=0.0, normalizer_fn=np.exp)
+    column = fc.missing_indicator_column(x)
+    assert dense_of(column, x=np.array([[np.nan, 1.0], [2.0, 3.0]])).tolist() == [[1.0, 0.0], [0.0, 0.0]]
+    assert (column.name, column.width) == ("x_missing_indicator", 2)
+    assert dense_of(fc.missing_indicator_column("x"), x=np.array([1, 2])).tolist() == [[0.0], [0.0]]
+
+
+def test_a_bucketized_column_is_dense_too():
+    column = fc.bucketized_column(fc.numeric_column("x", shape=(2,)), [0, 10])
+    found = dense_of(column, x=np.array(GOLDEN["bucketized_2d"]["input"]))
+    assert found.reshape(2, 2, 3).tolist() == GOLDEN["bucketized_2d"]["dense"]
+
+
 def test_names():
     x = fc.numeric_column("x")
     assert (x.name, fc.bucketized_column(x, [1]).name) == ("x", "x_bucketized")
@@ -80,7 +102,8 @@ def test_names():
     [
         (lambda: fc.numeric_column("x", shape=0), "at least 1"),
         (lambda: fc.numeric_column("x", dtype=str), "must be a number"),
-        (lambda: fc.numeric_column("x", default_value=1.0), "record_defaults"),
+        (lambda: fc.numeric_column("x", shape=2, default_value=[1.0] * 3), "numbers of shape (2,)"),
+        (lambda: fc.missing_indicator_column(fc.indicator_column(VOCABULARY)), "needs a numeric_column"),
         (lambda: fc.numeric_column(3), "must be a string"),
         (lambda: fc.bucketized_column(fc.numeric_column("x"), [2, 1]), "strictly increasing"),
         (lambda: fc.bucketized_column(fc.numeric_column("x"), []), "strictly increasing"),

@@ -146,7 +146,7 @@ def _check_labels(labels: Any, classes: int) -> None:
 def _bad_label(label: Any, classes: int) -> InvalidArgumentError:
     return InvalidArgumentError(
         f"labels of {classes} classes must be between 0 and {classes - 1}, and one is {label}",
-        hint="check the label column and n_classes, or give a label_vocabulary",
+        hint="check the labels and the number of classes, the last size of the logits",
     )
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from dataflow.expr.primitives.shape import transpose
 from estimators.graph.primitives.classification import sigmoid, sigmoid_cross_entropy
 from estimators.graph.primitives.shapes import expand_like, size_of, sum_to
-from estimators.graph.primitives.tables import gather_sum
+from estimators.graph.primitives.tables import gather_sum, gather_weighted
 from estimators.graph.updates import with_updates
 
 A, B = np.array([[1.5, -2.0, 0.25], [0.5, 3.0, -1.0]]), np.array([[2.0, 0.5, -1.5]])
@@ -22,7 +22,14 @@ CASES = {
     "divide": (np.divide, [A, B]),
     "exp": (np.exp, [A]),
     "expand_like": (lambda x: expand_like(x, np.ones((2, 3))), [B]),
-    "gather_sum": (lambda table: gather_sum(table, IDS), [MATRIX]),
+    "gather_sum": [
+        (lambda table: gather_sum(table, IDS), [MATRIX]),
+        (lambda table: gather_sum(table, IDS[:, None]), [MATRIX]),
+    ],
+    "gather_weighted": [
+        (lambda table: gather_weighted(table, IDS, A[:, :2].repeat(2, 0)[:3]), [MATRIX]),
+        (lambda table: gather_weighted(table, IDS[None], A[None, :, :2].repeat(2, 1)[:, :3]), [MATRIX]),
+    ],
     "log": (np.log, [POSITIVE]),
     "log1p": (np.log1p, [POSITIVE]),
     "matmul": [
