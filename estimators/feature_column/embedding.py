@@ -91,9 +91,20 @@ class EmbeddingColumn(_EmbeddedColumn):
         """Return the column with a table that optimizers do not change."""
         return dataclasses.replace(self, embedding=dataclasses.replace(self.embedding, trainable=False))
 
-    def _table(self) -> Variable:
+    def table(self) -> Variable:
+        """Make the table, a variable of the current scope."""
         with variable_scope(scope_name(self.name)):
             return self.embedding.variable("embedding_weights", self.categorical_column.num_buckets)
+
+    _table = table
+
+    def single_ids(self, features: Features) -> Tensor | None:
+        """Return ids ``[batch, 1]`` if each example has one, whose row is its vector as it is; else None."""
+        column, embedding = self.categorical_column, self.embedding
+        if embedding.max_norm is not None or isinstance(column, SequenceCategoricalColumn):
+            return None
+        ids = column.ids(features)
+        return ids if ids.shape[1] == 1 and column.weights(features) is None else None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -18,10 +19,13 @@ from estimators.feature_column.base import (
     scope_name,
     sorted_columns,
 )
+from estimators.feature_column.embedding import EmbeddingColumn
 from estimators.feature_column.lookup import check_combiner, combined_rows
+from estimators.feature_column.tables import joined_ids, one_table
 from estimators.graph.primitives.columns import same_lengths
+from estimators.graph.primitives.tables import gather_sum
 from estimators.graph.scope import get_variable, layer_name, variable_scope
-from estimators.graph.variable import zeros
+from estimators.graph.variable import Variable, variables_of, zeros
 
 Columns = FeatureColumn | Iterable[FeatureColumn]
 
@@ -49,8 +53,26 @@ def input_layer(features: Features, feature_columns: Columns, trainable: bool = 
     columns = sorted_columns(feature_columns)
     _check_features(features)
     with variable_scope(layer_name(None, "input_layer")):
-        parts = [_dense(column, trainable).dense(features) for column in columns]
-    return _joined(parts)
+        dense = [_dense(column, trainable) for column in columns]
+        rows = _embedded(dense, features)
+        return _joined([rows[column] if column in rows else column.dense(features) for column in dense])
+
+
+def _embedded(columns: Sequence[DenseColumn], features: Features) -> dict[DenseColumn, Tensor]:
+    """Return the vectors of embeddings of one category each: those of one size are looked up together."""
+    groups: dict[tuple[int, bool], list[tuple[EmbeddingColumn, Tensor]]] = {}
+    for column in columns:
+        if isinstance(column, EmbeddingColumn) and (ids := column.single_ids(features)) is not None:
+            key = (column.width, column.embedding.trainable)
+            groups.setdefault(key, []).append((column, ids))
+    found: dict[DenseColumn, Tensor] = {}
+    for (width, trainable), group in groups.items():
+        tables = [column.table() for column, _ in group]
+        ids = joined_ids(tables, [part for _, part in group])
+        whole = one_table(f"tables_of_{width}{'' if trainable else '_frozen'}", tables)
+        vectors = gather_sum(whole, ids[..., None])
+        found.update({column: vectors[:, i] for i, (column, _) in enumerate(group)})
+    return found
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
@@ -109,29 +131,62 @@ def linear_model(
     _check_features(features)
     check_combiner(sparse_combiner)
     with variable_scope(layer_name(None, "linear_model")):
-        parts = [_weighted(column, features, units, sparse_combiner, trainable) for column in columns]
+        parts = _LinearParts(features, units, sparse_combiner, trainable)
+        for column in columns:
+            parts.add(column)
         bias = get_variable("bias_weights", (units,), np.float32, zeros, trainable=trainable)
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total + bias
+        total: Tensor = parts.total() + bias
+    return total
 
 
-def _weighted(
-    column: FeatureColumn, features: Features, units: int, combiner: str, trainable: bool
-) -> Tensor:
-    """Return what a column adds to the logits."""
-    name = f"{scope_name(column.name)}/weights"
-    if isinstance(column, CategoricalColumn):
-        ids, given = column.ids(features), column.weights(features)
-        table = get_variable(name, (column.num_buckets, units), np.float32, zeros, trainable=trainable)
-        return combined_rows(table, ids, given, combiner)
-    if not isinstance(column, DenseColumn):
-        raise SpecError(f"a linear model cannot use {column!r}")
-    dense = (column if trainable else column.frozen()).dense(features)
-    weights = get_variable(name, (column.width, units), np.float32, zeros, trainable=trainable)
-    result: Tensor = np.matmul(dense, weights)
-    return result
+@dataclasses.dataclass
+class _LinearParts:
+    """What columns add to the logits: all plain look-ups are one, and all products with numbers."""
+
+    features: Features
+    units: int
+    combiner: str
+    trainable: bool
+    tables: list[tuple[Variable, Tensor]] = dataclasses.field(default_factory=list)
+    numbers: list[tuple[Variable, Tensor]] = dataclasses.field(default_factory=list)
+    others: list[Tensor] = dataclasses.field(default_factory=list)
+
+    def add(self, column: FeatureColumn) -> None:
+        """Make the weights of a column."""
+        name = f"{scope_name(column.name)}/weights"
+        if isinstance(column, CategoricalColumn):
+            ids, given = column.ids(self.features), column.weights(self.features)
+            table = self._variable(name, column.num_buckets)
+            if given is None and (ids.shape[1] == 1 or self.combiner == "sum"):
+                self.tables.append((table, ids))
+            else:
+                self.others.append(combined_rows(table, ids, given, self.combiner))
+            return
+        if not isinstance(column, DenseColumn):
+            raise SpecError(f"a linear model cannot use {column!r}")
+        dense = (column if self.trainable else column.frozen()).dense(self.features)
+        weights = self._variable(name, column.width)
+        if variables_of([dense]):
+            self.others.append(np.matmul(dense, weights))
+        else:
+            self.numbers.append((weights, dense))
+
+    def _variable(self, name: str, rows: int) -> Variable:
+        return get_variable(name, (rows, self.units), np.float32, zeros, trainable=self.trainable)
+
+    def total(self) -> Tensor:
+        """Return the sum over all columns."""
+        parts = list(self.others)
+        if self.numbers:
+            weights, dense = zip(*self.numbers, strict=True)
+            parts.append(np.matmul(_joined(list(dense)), one_table("dense_weights", weights)))
+        if self.tables:
+            tables, ids = zip(*self.tables, strict=True)
+            parts.append(gather_sum(one_table("tables", tables), joined_ids(tables, ids)))
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        return total
 
 
 def sequence_input_layer(

@@ -55,6 +55,8 @@ class Variable(Tensor):
         self.regularizer = regularizer
         self.members: tuple[Variable, ...] = ()
         """The variables that it is stacked of; checkpoints hold them in its place."""
+        self.whole: Variable | None = None
+        """The variable that is stacked of it and others."""
 
     @property
     def line(self) -> str:
@@ -68,6 +70,8 @@ class Variable(Tensor):
 
     def __repr__(self) -> str:
         return f"Variable({self.name!r}, shape={self.shape}, dtype={dtype_name(self.dtype)})"
+
+    __str__ = __repr__
 
 
 def stacked(name: str, members: Sequence[Variable]) -> Variable:
@@ -93,12 +97,36 @@ def stacked(name: str, members: Sequence[Variable]) -> Variable:
     shape = (sum(member.sizes[0] for member in members), *first.sizes[1:])
     whole = Variable(name, shape, first.dtype, first.initializer, first.trainable)
     whole.members = tuple(members)
+    for member in members:
+        member.whole = whole
     return whole
 
 
 def members_of(variables: Iterable[Variable]) -> list[Variable]:
     """Return the variables that checkpoints hold: members instead of what is stacked of them, each once."""
     return list(dict.fromkeys(member for v in variables for member in v.members or (v,)))
+
+
+def wholes_of(variables: Sequence[Variable], used: Sequence[Variable]) -> list[Variable]:
+    """Return variables, with what is stacked of them in place of members where that is used.
+
+    Raises:
+        InvalidArgumentError: Only some of the members are there.
+    """
+    known, found = set(map(id, used)), []
+    for variable in variables:
+        whole = variable.whole
+        if whole is None or id(whole) not in known:
+            found.append(variable)
+            continue
+        missing = [member.name for member in whole.members if all(member is not v for v in variables)]
+        if missing:
+            raise InvalidArgumentError(
+                f"{variable!r} is looked up together with others, which are not to be trained: {missing}",
+                hint="train all of them, or make columns with trainable=False",
+            )
+        found.append(whole)
+    return list(dict.fromkeys(found))
 
 
 def variables_of(outputs: Iterable[Tensor]) -> list[Variable]:

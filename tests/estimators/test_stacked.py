@@ -6,7 +6,8 @@ import pytest
 from dataflow import Dataset
 from estimators import Estimator, EstimatorSpec, ModeKeys, RunConfig, get_variable, layers, optimizers
 from estimators.graph.primitives.tables import gather_sum
-from estimators.graph.variable import stacked
+from estimators.graph.program import Program, initial_values
+from estimators.graph.variable import Variable, stacked
 
 BOTH_FORMS = True
 SIZES = {"day": 7, "hour": 5}
@@ -72,7 +73,30 @@ def test_predictions_are_those_of_the_members(tmp_path):
 
 
 def test_rows_must_be_alike():
-    from estimators.graph.variable import Variable
-
     with pytest.raises(ValueError, match="rows differ"):
         stacked("tables", [Variable("a", (3, 2)), Variable("b", (3, 1))])
+
+
+def test_members_are_trained_together_or_not_at_all():
+    members = [Variable("a", (3, 1)), Variable("b", (2, 1))]
+    loss = (gather_sum(stacked("tables", members), np.array([[0, 4]])) ** 2).sum()
+    op = optimizers.SGD(0.1).minimize(loss, var_list=members)
+    assert [update.variable.name for update in op.updates] == ["tables"]
+    with pytest.raises(ValueError, match=r"looked up together with others, .*\['b'\]"):
+        optimizers.SGD(0.1).minimize(loss, var_list=members[:1])
+
+
+@pytest.mark.parametrize("ids", [np.array([[0, 4]]), np.array([[0, 1], [4, 3]])])
+def test_clipnorm_is_that_of_each_member(ids):
+    members = [Variable("a", (3, 1), initializer=np_ones), Variable("b", (2, 1), initializer=np_ones)]
+    whole = gather_sum(stacked("tables", members), ids)
+    apart = gather_sum(members[0], np.where(ids < 3, ids, -1))
+    apart = apart + gather_sum(members[1], np.where(ids >= 3, ids - 3, -1))
+    results = []
+    for y in (whole, apart):
+        loss = (10.0 * y**2).sum()
+        program = Program([], {}, optimizers.SGD(0.1, clipnorm=0.5).minimize(loss).updates)
+        values = initial_values(program.variables, 0)
+        program.run([], values)
+        results.append(np.concatenate([values["a"], values["b"]]))
+    np.testing.assert_allclose(*results, rtol=1e-5)

@@ -1,0 +1,30 @@
+"""Many tables as one: what all columns look up is found in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dataflow.expr.primitives.shape import concatenate
+from dataflow.expr.tensor import Tensor
+from estimators.graph.scope import path_of
+from estimators.graph.variable import Variable, stacked
+
+
+def one_table(name: str, tables: Sequence[Variable]) -> Variable:
+    """Return tables with rows of one size, one below the other; a single one as it is."""
+    return tables[0] if len(tables) == 1 else stacked(path_of(name), tables)
+
+
+def joined_ids(tables: Sequence[Variable], ids: Sequence[Tensor]) -> Tensor:
+    """Return ids ``[batch, n]`` of several tables, beside each other, as ids of `one_table` of them.
+
+    They need no variable, so they are computed with the data.
+    """
+    first = np.cumsum([0, *(table.sizes[0] for table in tables)])
+    moved: list[Tensor] = []
+    for part, start in zip(ids, first, strict=False):
+        moved.append(np.where(part >= 0, part + np.int64(start), np.int64(-1)) if start else part)
+    result: Tensor = moved[0] if len(moved) == 1 else concatenate(*moved, axis=1)
+    return result
