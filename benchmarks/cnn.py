@@ -1,6 +1,8 @@
 """The convolutional network of `examples/mnist_cnn.py` beside the same one in PyTorch: accuracy and speed.
 
-    python benchmarks/cnn.py [--short] [--data DIR] [--seeds N] [--peers PYTHON]
+    python benchmarks/cnn.py [--short] [--data DIR] [--peers PYTHON] [--seeds N]
+
+With --seeds it compares accuracies, else speed.
 
 Ours is trained through `Estimator.train`, with the example's input pipeline running (shuffle, scaling, noise,
 batches). PyTorch has its images in memory, scaled already, and adds the noise batch by batch. The two take
@@ -157,43 +159,41 @@ both libraries; the statistics of the test batches show what the weights have le
     return text
 
 
+SETTING = f"""batches of 128, Adam 1e-3, noise of stddev {mnist_cnn.NOISE}. Two convolutions 3×3 of 32 and 64
+filters, each with batch normalization, ReLU and max-pooling 3×3/2; mean over space; dense 10."""
+PEER = """images [batch, channels, height, width] unless said otherwise. First values are Glorot's, unless
+said otherwise; batch normalization has epsilon 1e-3 and keeps 0.9 of its averages in both."""
+
+
 def main() -> None:
-    """Measure, print, and write the section of RESULTS.md."""
+    """Measure, print, and write the sections of RESULTS.md."""
     options = parser(__doc__.splitlines()[0], "peers")
     options.add_argument("--data", metavar="DIR", help="folder of MNIST's t10k files; default: drawn digits")
-    options.add_argument("--seeds", type=int, default=3, help="runs whose accuracies are compared; default 3")
+    options.add_argument(
+        "--seeds", type=int, default=0, help="compare the accuracies of so many runs, instead of speed"
+    )
     arguments = options.parse_args()
     logging.getLogger("estimators").setLevel(logging.WARNING)
     train, test = mnist_cnn.load(arguments.data)
     if arguments.short:
         train = tuple(part[:1000] for part in train)
+    digits = "MNIST digits (from its t10k files)" if arguments.data else "drawn digits"
+    head = f"{machine()}\n\n{len(train[1]):,} {digits} for training, {len(test[1]):,} for testing; {SETTING}"
     repeats, python = (1, None) if arguments.short else (REPEATS, arguments.peers)
     with tempfile.TemporaryDirectory() as directory:
         file = str(Path(directory, "digits.npz"))
         np.savez(file, train_images=train[0], train_labels=train[1], test_images=test[0], test_labels=test[1])
-        text, version = speeds(train, repeats, python, file)
-        if python:
-            text += compared(train, test, python, file, arguments.seeds)
-    digits = "MNIST digits (from its t10k files)" if arguments.data else "drawn digits"
-    text = f"""{machine()}
-
-{len(train[1]):,} {digits} for training, {len(test[1]):,} for testing; batches of 128, Adam 1e-3, noise
-of stddev {mnist_cnn.NOISE}. Two convolutions 3×3 of 32 and 64 filters, each with batch normalization, ReLU
-and max-pooling 3×3/2; mean over space; dense 10. Speed: median of {repeats} turns, each of {TIMED} epochs and
-{STEPS} steps.
-
-{text}"""
-    if python:
-        text += f"""
-PyTorch {version} with {THREADS} threads, images [batch, channels, height, width] unless said
-otherwise. First values are Glorot's,
-unless said otherwise; batch normalization has epsilon 1e-3 and keeps 0.9 of its averages in both.
-"""
-    else:
-        text += left_out("peers", "PyTorch")
-    print(text)
+        if arguments.seeds and python:
+            title, text = "accuracy", compared(train, test, python, file, arguments.seeds)
+            text += f"\nPyTorch: {PEER}\n"
+        else:
+            title, (text, version) = "speed of training", speeds(train, repeats, python, file)
+            text = f"Median of {repeats} turns, each of {TIMED} epochs and {STEPS} steps.\n\n{text}"
+            peer = f"\nPyTorch {version} with {THREADS} threads, {PEER}\n"
+            text += peer if python else left_out("peers", "PyTorch")
+    print(f"{head}\n{text}")
     if not arguments.short:
-        write_section("Convolutional network: training on digits", text)
+        write_section(f"Convolutional network: {title}", f"{head}\n{text}")
 
 
 if __name__ == "__main__":

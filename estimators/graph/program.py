@@ -17,7 +17,7 @@ from dataflow.spec import TensorSpec
 from dataflow.strings import Strings
 from estimators.graph.plan import Memory, Plan
 from estimators.graph.schedule import schedule
-from estimators.graph.specialize import failed, specialize
+from estimators.graph.specialize import failed, locate, specialize
 from estimators.graph.updates import Update
 from estimators.graph.variable import Array, Variable, members_of, variables_of
 
@@ -39,8 +39,8 @@ class Program:
         reference: Run the plain form; default the environment variable ``ESTIMATORS_REFERENCE`` being 1.
 
     Raises:
-        InvalidArgumentError: A variable is updated twice, two have one name, or something is computed
-            from a leaf that is not fed.
+        InvalidArgumentError: A variable is updated twice, two have one name, one is used beside what is
+            stacked of it, or something is computed from a leaf that is not fed.
 
     >>> from estimators.graph.updates import Update
     >>> from estimators.graph.variable import Variable
@@ -67,6 +67,12 @@ class Program:
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise InvalidArgumentError(f"variables are updated twice in one step: {sorted(twice)}")
+        for variable in self.variables:
+            if any(variable.whole is other for other in self.variables if other.members):
+                raise InvalidArgumentError(
+                    f"{variable!r}, made at {variable.line}, is part of {variable.whole!r}, and both are used",
+                    hint="use rows of the whole: it holds its members one below the other",
+                )
         self._schedule = schedule([*inputs, *self.variables], ends, new)
         self._variables = {len(inputs) + i: v.name for i, v in enumerate(self.variables)}
         self._fetches = list(fetches)
@@ -160,7 +166,8 @@ class Program:
             inputs = [held[place] for place in step.inputs]
             try:
                 result = step.call.primitive.compute(0, *inputs, **step.call.attributes)
-            except DataflowError:
+            except DataflowError as error:
+                locate(error, step.call)
                 raise
             except Exception as cause:
                 raise failed(step.call, cause, [np.shape(value) for value in inputs]) from cause

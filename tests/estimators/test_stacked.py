@@ -100,3 +100,10 @@ def test_clipnorm_is_that_of_each_member(ids):
         program.run([], values)
         results.append(np.concatenate([values["a"], values["b"]]))
     np.testing.assert_allclose(*results, rtol=1e-5)
+
+
+def test_a_member_beside_the_whole_is_refused():
+    members = [Variable("a", (3, 1)), Variable("b", (2, 1))]
+    loss = gather_sum(stacked("tables", members), np.array([[0, 4]])).sum() + members[0].sum()
+    with pytest.raises(ValueError, match=r"'a'.*test_stacked.py:\d+, is part of .*'tables'"):
+        Program([], {"loss": loss})
