@@ -3,6 +3,7 @@
 from dataflow import __version__
 from dataflow.tensors import stop_gradient
 from estimators import (
+    experimental,
     export,
     feature_column,
     heads,
@@ -12,6 +13,7 @@ from estimators import (
     metrics,
     nn,
     optimizers,
+    plots,
     regularizers,
     schedules,
 )
@@ -44,22 +46,43 @@ from estimators.hooks import (
     SessionRunHook,
     SessionRunValues,
 )
-from estimators.models.linear import LinearClassifier, LinearRegressor
+from estimators.in_memory import numpy_input_fn, pandas_input_fn
+from estimators.models.baseline import BaselineClassifier, BaselineEstimator, BaselineRegressor
+from estimators.models.combined import (
+    DNNLinearCombinedClassifier,
+    DNNLinearCombinedEstimator,
+    DNNLinearCombinedRegressor,
+)
+from estimators.models.dnn import DNNClassifier, DNNEstimator, DNNRegressor
+from estimators.models.linear import LinearClassifier, LinearEstimator, LinearRegressor
+from estimators.moving_average import ExponentialMovingAverage
 from estimators.numerics import NanLossDuringTrainingError
 from estimators.optimizers import Ftrl
 from estimators.run_config import RunConfig
+from estimators.sklearn_adapter import as_sklearn
 from estimators.specs import EstimatorSpec, ModeKeys, Scaffold
 from estimators.warm_start import WarmStartSettings
 
 __all__ = [
     "AUTO_REUSE",
+    "BaselineClassifier",
+    "BaselineEstimator",
+    "BaselineRegressor",
     "BinaryClassHead",
     "CheckpointSaverListener",
+    "DNNClassifier",
+    "DNNEstimator",
+    "DNNLinearCombinedClassifier",
+    "DNNLinearCombinedEstimator",
+    "DNNLinearCombinedRegressor",
+    "DNNRegressor",
     "Estimator",
     "EstimatorSpec",
+    "ExponentialMovingAverage",
     "Ftrl",
     "Head",
     "LinearClassifier",
+    "LinearEstimator",
     "LinearRegressor",
     "LogisticRegressionHead",
     "ModeKeys",
@@ -78,9 +101,11 @@ __all__ = [
     "VariableStore",
     "WarmStartSettings",
     "__version__",
+    "as_sklearn",
     "clip_by_global_norm",
     "clip_by_norm",
     "clip_by_value",
+    "experimental",
     "export",
     "feature_column",
     "get_global_step",
@@ -94,7 +119,10 @@ __all__ = [
     "losses",
     "metrics",
     "nn",
+    "numpy_input_fn",
     "optimizers",
+    "pandas_input_fn",
+    "plots",
     "regularizers",
     "schedules",
     "stop_gradient",

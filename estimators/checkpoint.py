@@ -185,6 +185,8 @@ def load(path: str) -> Checkpoint:
     return Checkpoint(step, arrays, state, settings, path)
 
 
+TRAINING = "training/"
+"""Names of what optimizers keep begin so."""
 WAY_OUT = "use another model_dir for a changed model, or build the model as it was"
 
 
@@ -197,13 +199,15 @@ def check_structure(checkpoint: Checkpoint, variables: Sequence[Variable]) -> No
             raise InvalidArgumentError(
                 f"the checkpoint {checkpoint.path} has no variable {variable.name!r}, which the model has "
                 f"with shape {variable.shape}; {names}",
-                hint=WAY_OUT,
+                hint=_way_out(variable.name),
             )
         if value.shape != variable.shape or value.dtype != variable.dtype:
             raise InvalidArgumentError(
                 f"variable {variable.name!r} has shape {value.shape} ({value.dtype}) in the checkpoint "
                 f"{checkpoint.path}, and {variable.shape} ({variable.dtype}) in the model",
-                hint=WAY_OUT,
+                hint=_way_out(variable.name, value.dtype, variable.dtype)
+                if value.shape == variable.shape
+                else WAY_OUT,
             )
 
 
@@ -213,8 +217,24 @@ def check_all_used(checkpoint: Checkpoint, variables: Sequence[Variable]) -> Non
         raise InvalidArgumentError(
             f"the checkpoint {checkpoint.path} has the variable {name!r} with shape "
             f"{checkpoint.values[name].shape}, which the model has not",
-            hint=WAY_OUT,
+            hint=_way_out(name),
         )
+
+
+def _way_out(name: str, saved: np.dtype[Any] | None = None, wanted: np.dtype[Any] | None = None) -> str:
+    """Return what to do about a variable that differs."""
+    if saved != wanted and {saved, wanted} == {np.dtype(np.float32), np.dtype(np.float64)}:
+        given = (
+            f"the features are probably {wanted}, and layers take the dtype of what they are given: "
+            f".astype(np.{saved}) in map, or from_tensor_slices of {saved} arrays"
+        )
+        return f"{given} (Python's floats are float64)" if wanted == np.float64 else given
+    if name.startswith(TRAINING):
+        return (
+            "the optimizer is another one than that which was saved: to go on with it, use another model_dir "
+            "with warm_start_from=<the old one>, which takes the variables without the optimizer's"
+        )
+    return WAY_OUT
 
 
 def unused(checkpoint: Checkpoint, variables: Sequence[Variable]) -> list[str]:

@@ -10,19 +10,29 @@ import numpy as np
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor
 from estimators.graph.primitives.tables import RowGradient
+from estimators.graph.sparse_gradient import SparseGradient, over_rows, refused
 
 
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any) -> Any:
     """Limit values to an interval. The gradient is 0 for values outside.
 
     Args:
-        t: A tensor or an array.
+        t: A tensor, an array, or the gradient of gathered rows, whose sums for each row are limited.
         clip_value_min: A number, or what broadcasts to the shape of `t`.
         clip_value_max: So, too.
+
+    Raises:
+        SpecError: For a gradient of rows, a limit is not one number, or 0 is not between the limits: the
+            rows that are not there would have to change.
 
     >>> clip_by_value(np.array([-2.0, 0.5, 2.0]), -1.0, 1.0).tolist()
     [-1.0, 0.5, 1.0]
     """
+    if isinstance(t, RowGradient):
+        for limit, keeps_zero in ((clip_value_min, np.less_equal), (clip_value_max, np.greater_equal)):
+            if np.shape(limit) != () or not (isinstance(limit, Tensor) or keeps_zero(limit, 0)):
+                raise refused(f"clip_by_value with the limit {limit!r}")
+        return over_rows(t, lambda sums: clip_by_value(sums, clip_value_min, clip_value_max))
     return np.maximum(np.minimum(_value(t), clip_value_max), clip_value_min)
 
 
@@ -48,8 +58,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: int | Sequence[int] | None = None
     if isinstance(t, RowGradient):
         if axes is not None:
             raise SpecError("gradients of rows have one norm, and no axes", hint="leave axes out")
-        rows, sums = t.summed()
-        return RowGradient(rows[:, None], clip_by_norm(sums, clip_norm), t.table)
+        return over_rows(t, lambda sums: clip_by_norm(sums, clip_norm))
     t = _value(t)
     kept = axes if axes is None or isinstance(axes, int) else tuple(axes)
     squares = np.sum(t * t, axis=kept, keepdims=True)
@@ -112,7 +121,7 @@ def clip_by_global_norm(t_list: Sequence[Any], clip_norm: Any, use_norm: Any = N
         if t is None:
             return None
         result = values * scale.astype(values.dtype)
-        return result if rows is None else RowGradient(rows[:, None], result, t.table)
+        return result if rows is None else SparseGradient(rows[:, None], result, t.table)
 
     return [scaled(*part) for part in parts], norm
 

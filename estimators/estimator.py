@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import functools
 import operator
 import os
 import tempfile
@@ -12,18 +13,22 @@ from typing import Any, Self
 
 import numpy as np
 
-from dataflow.errors import InvalidArgumentError, NotFoundError, SpecError, did_you_mean
+from dataflow.dataset import Dataset
+from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor
 from dataflow.options import INFINITE_CARDINALITY
-from estimators import checkpoint as checkpoints
 from estimators import loop
 from estimators import model as models
 from estimators.checkpoint import GLOBAL_STEP, Checkpoint
+from estimators.described import Described
 from estimators.first_values import first_values, restored_values
-from estimators.graph.variable import Array
+from estimators.history import add_evaluation
 from estimators.hooks.base import CheckpointSaverListener, SessionRunHook, checked
 from estimators.inputs import InputFn, call_input_fn
 from estimators.model import Model
+from estimators.model_directory import ModelDirectory
+from estimators.predictions import predictions_of
+from estimators.predictor import Predictor
 from estimators.progress import ensure_logging, log, number
 from estimators.run_config import RunConfig
 from estimators.session import Session
@@ -33,7 +38,7 @@ from estimators.warm_start import WarmStartSettings, as_settings
 Hooks = Sequence[SessionRunHook] | None
 
 
-class Estimator:
+class Estimator(ModelDirectory, Described):
     """A model function, and a directory that holds all of its state.
 
     Args:
@@ -93,6 +98,7 @@ class Estimator:
         self._model_fn = model_fn
         self._config = config
         self._params = {} if params is None else copy.deepcopy(params)
+        self._predictors: dict[Any, Predictor] = {}
         log.info("Using config: %s", self._config)
 
     @staticmethod
@@ -104,12 +110,6 @@ class Estimator:
             )
         if params is None and "params" in arguments:
             log.warning("model_fn takes params, and none are given: it gets an empty dict.")
-
-    @property
-    def model_dir(self) -> str:
-        """Where checkpoints are."""
-        assert self._config.model_dir is not None
-        return self._config.model_dir
 
     @property
     def config(self) -> RunConfig:
@@ -140,7 +140,10 @@ class Estimator:
 
         Args:
             input_fn: A `Dataset` of batches ``(features, labels)``, or a function that returns one. The
-                function may ask for `mode`, `params`, `config` and `input_context` (None) by name.
+                function may ask for `mode`, `params`, `config` and `input_context` (None) by name. Or rows
+                in memory: a tuple of a DataFrame, Arrow table or dict of arrays and its labels (an array,
+                a Series, or the name of a column). They come shuffled, in batches of 128, once, or as often
+                as the steps that are asked for need.
             hooks: Called around each step.
             steps: Steps to do in this call.
             max_steps: Global step to stop at; nothing is done if it is reached already.
@@ -156,11 +159,12 @@ class Estimator:
         steps, max_steps = _count("steps", steps), _count("max_steps", max_steps)
         hooks = checked("hooks", hooks, SessionRunHook)
         listeners = checked("saving_listeners", saving_listeners, CheckpointSaverListener)
+        self._predictors.clear()
         found = self._load(None)
         if max_steps is not None and found is not None and found.step >= max_steps:
             log.info("Skipping training since max_steps has already saved.")
             return self
-        model = self._build(input_fn, ModeKeys.TRAIN)
+        model = self._build(input_fn, ModeKeys.TRAIN, endless=(steps or max_steps) is not None)
         for listener in listeners:
             listener.begin()
         spec, train_op = model.spec, model.spec.train_op
@@ -195,11 +199,11 @@ class Estimator:
         """Return the metrics of the newest checkpoint, or of another one.
 
         Args:
-            input_fn: As for `train`.
+            input_fn: As for `train`; rows in memory come once, in their order.
             steps: Batches to use; None: all.
             hooks: Called around each batch.
             checkpoint_path: A path that `latest_checkpoint` returned.
-            name: A label for the log.
+            name: A label for the log and for `plot_training`.
 
         Returns:
             float32 values by metric, `loss` (the mean of the batches' losses) and `global_step` included.
@@ -224,6 +228,8 @@ class Estimator:
         results = loop.evaluate(session, model.spec.eval_metric_ops, steps)
         log.info("Finished evaluation%s at %s", label, _now())
         results[GLOBAL_STEP] = np.int64(session.values[GLOBAL_STEP])
+        if found is not None:
+            add_evaluation(self.model_dir, name, found.step, results)
         text = ", ".join(f"{key} = {number(results[key])}" for key in sorted(results))
         log.info("Saving dict for global step %d: %s", results[GLOBAL_STEP], text)
         return results
@@ -239,7 +245,7 @@ class Estimator:
         """Yield predictions; nothing runs before the first is asked for.
 
         Args:
-            input_fn: Batches of features; labels are ignored.
+            input_fn: Batches of features, as for `train`; labels are ignored.
             predict_keys: Names of the predictions to give; default all.
             hooks: Called around each batch.
             checkpoint_path: A path that `latest_checkpoint` returned; default the newest.
@@ -261,57 +267,64 @@ class Estimator:
         for predictions in loop.predict(session, yield_single_examples):
             yield predictions["predictions"] if isinstance(model.spec.predictions, Tensor) else predictions
 
-    # Checkpoints -----------------------------------------------------------------------------------
+    def predictor(
+        self, checkpoint_path: str | None = None, predict_keys: Sequence[str] | str | None = None
+    ) -> Predictor:
+        """Return what predicts rows that come one by one, some thousands in a second.
 
-    def latest_checkpoint(self) -> str | None:
-        """Return the path of the newest checkpoint, without its suffix; None if there is none."""
-        return checkpoints.latest(self.model_dir)
+        It is kept: asked for again, it is returned at once, until training goes on.
 
-    def get_variable_names(self) -> list[str]:
-        """Return the names in the newest checkpoint.
+        Args:
+            checkpoint_path: As for `predict`.
+            predict_keys: As for `predict`; the fewer the quicker.
 
         Raises:
             InvalidArgumentError: There is no checkpoint.
         """
-        return sorted(self._require().arrays)
+        keys = [predict_keys] if isinstance(predict_keys, str) else predict_keys
+        path = checkpoint_path or self.latest_checkpoint()
+        known = path, None if keys is None else tuple(keys)
+        if known not in self._predictors:
+            self._predictors[known] = self.predictor_of(self._require(path), keys)
+        return self._predictors[known]
 
-    def get_variable_value(self, name: str) -> Array:
-        """Return a variable of the newest checkpoint.
+    def predictor_of(self, values: Checkpoint, predict_keys: Sequence[str] | None = None) -> Predictor:
+        """Return what predicts with values that are in memory; see `predictor`."""
+        return Predictor(functools.partial(self._build, mode=ModeKeys.PREDICT, keys=predict_keys), values)
+
+    def predictions(
+        self,
+        input_fn: InputFn,
+        keep: Sequence[str] = (),
+        predict_keys: Sequence[str] | str | None = None,
+        checkpoint_path: str | None = None,
+    ) -> Dataset:
+        """Return a dataset of predictions, such as to write them: ``.unbatch().write_parquet(path)``.
+
+        Its elements are batches of dicts as `predict` gives them for examples. Writing goes on where it
+        was cut off; another checkpoint makes it another dataset. Hooks of the model are not called.
+
+        Args:
+            input_fn: As for `predict`.
+            keep: Names of features to go with the predictions, such as the number of a row.
+            predict_keys: As for `predict`.
+            checkpoint_path: As for `predict`.
 
         Raises:
-            InvalidArgumentError: There is no checkpoint.
-            NotFoundError: It has no such variable.
+            InvalidArgumentError: There is no checkpoint, or no such feature or prediction; a feature to
+                keep has the name of a prediction.
         """
-        found = self._require()
-        if name not in found.arrays:
-            raise NotFoundError(
-                f"the checkpoint {found.path} has no variable {name!r}",
-                hint=did_you_mean(name, sorted(found.arrays)),
-            )
-        return found.arrays[name]
-
-    def _warn_if_untrained(self, found: Checkpoint | None) -> None:
-        if found is None:
-            log.warning(
-                "Could not find trained model in model_dir: %s; the model has its first values.",
-                self.model_dir,
-            )
-
-    def _require(self) -> Checkpoint:
-        found = self._load(None)
-        if found is None:
-            raise InvalidArgumentError(f"there is no checkpoint in {self.model_dir}", hint="train first")
-        return found
-
-    def _load(self, path: str | None) -> Checkpoint | None:
-        path = path or self.latest_checkpoint()
-        return None if path is None else checkpoints.load(path)
+        found = self._require(checkpoint_path)
+        keys = [predict_keys] if isinstance(predict_keys, str) else predict_keys
+        return predictions_of(self._build(input_fn, ModeKeys.PREDICT, keys), found, keep)
 
     # Building --------------------------------------------------------------------------------------
 
-    def _build(self, input_fn: InputFn, mode: str, keys: Sequence[str] | None = None) -> Model:
+    def _build(
+        self, input_fn: InputFn, mode: str, keys: Sequence[str] | None = None, *, endless: bool = False
+    ) -> Model:
         dataset = call_input_fn(
-            input_fn, mode=mode, params=self.params, config=self._config, input_context=None
+            input_fn, endless=endless, mode=mode, params=self.params, config=self._config, input_context=None
         )
         return models.build(self._model_fn, dataset, mode, self.params, self._config, keys)
 

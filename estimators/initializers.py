@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -30,14 +30,35 @@ CUT_SPREAD = 0.87962566103423978
 # Fixed values --------------------------------------------------------------------------------------
 
 
-def zeros(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Array:
-    """Start at zero."""
-    return np.zeros(shape, dtype)
+class _Fixed:
+    """An initializer without settings: called without arguments, as tf's classes are, it is itself."""
+
+    def __init__(self, name: str, make: Callable[[tuple[int, ...], np.dtype[Any]], Array]) -> None:
+        self.__name__, self.__doc__ = name, f"Start at {name}."
+        self._make = make
+
+    @overload
+    def __call__(self) -> Initializer: ...
+    @overload
+    def __call__(
+        self, shape: tuple[int, ...], dtype: npt.DTypeLike = ..., rng: np.random.Generator | None = ...
+    ) -> Array: ...
+    def __call__(
+        self,
+        shape: tuple[int, ...] | None = None,
+        dtype: npt.DTypeLike = np.float32,
+        rng: np.random.Generator | None = None,
+    ) -> Initializer | Array:
+        return self if shape is None else self._make(shape, np.dtype(dtype))
+
+    def __repr__(self) -> str:
+        return self.__name__
 
 
-def ones(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Array:
-    """Start at one."""
-    return np.ones(shape, dtype)
+zeros = _Fixed("zeros", np.zeros)
+"""Start at zero."""
+ones = _Fixed("ones", np.ones)
+"""Start at one."""
 
 
 def constant(value: Any = 0) -> Initializer:

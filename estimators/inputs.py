@@ -21,12 +21,24 @@ from dataflow.spec import Structure, TensorSpec, component_names, flatten, pack
 from dataflow.transforms.map import Map
 from estimators.graph.scope import BATCH_NUMBER
 from estimators.graph.variable import VARIABLE
+from estimators.in_memory import BATCH_SIZE, as_batches, numpy_input_fn, pandas_input_fn
 
-InputFn = Callable[..., Any] | Dataset
+__all__ = [
+    "BATCH_SIZE", "InputFn", "SymbolicInput", "call_input_fn", "copied", "hoist", "numpy_input_fn",
+    "pandas_input_fn", "replaced", "symbolic_input",
+]  # fmt: skip
+
+InputFn = Any
+"""A `Dataset`, a function that returns one, or rows in memory: see `call_input_fn`."""
 
 
-def call_input_fn(input_fn: InputFn, **available: Any) -> Dataset:
-    """Return the dataset of an `input_fn`: a dataset itself, or a function that returns one.
+def call_input_fn(input_fn: InputFn, *, endless: bool = False, **available: Any) -> Dataset:
+    """Return the dataset of an `input_fn`: a dataset itself, a function that returns one, or rows in memory.
+
+    Rows in memory are a pandas or polars DataFrame, an Arrow table, a dict of arrays, an array; or a
+    tuple ``(features, labels)`` of these, where labels may also be the name of a column. They come in
+    batches of 128; to train, in an order that is drawn anew for each epoch. With `endless` they are
+    repeated without end.
 
     The function may ask for `mode`, `params`, `config` and `input_context` by name. It may also
     return tensors that it computed from ``dataset.make_one_shot_iterator().get_next()``: features, or a
@@ -38,8 +50,16 @@ def call_input_fn(input_fn: InputFn, **available: Any) -> Dataset:
     """
     if isinstance(input_fn, Dataset):
         return input_fn
+    seed = getattr(available.get("config"), "tf_random_seed", None)
+    rows = as_batches(input_fn, available.get("mode", ""), seed, endless=endless)
+    if rows is not None:
+        return rows
     if not callable(input_fn):
-        raise SpecError(f"input_fn must be a function or a Dataset, not {input_fn!r}")
+        raise SpecError(
+            f"input_fn must be a function or a Dataset, or rows in memory, not {input_fn!r}",
+            hint="rows in memory are a DataFrame, an Arrow table, a dict of arrays, or a tuple "
+            "(features, labels) of these",
+        )
     parameters = inspect.signature(input_fn).parameters
     names = [n for n, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     for name in names:

@@ -19,6 +19,7 @@ from dataflow.strings import Strings
 from estimators import checkpoint as checkpoints
 from estimators.checkpoint import GLOBAL_STEP, Checkpoint
 from estimators.graph.variable import Array
+from estimators.history import TrainingHistory
 from estimators.hooks.base import CheckpointSaverListener
 from estimators.interrupts import Interrupts
 from estimators.metrics.base import Metric
@@ -58,6 +59,7 @@ class TrainLoop:
     listeners: Sequence[CheckpointSaverListener] = ()
     step: int = dataclasses.field(init=False)
     loss: float | None = dataclasses.field(init=False, default=None)
+    history: TrainingHistory = dataclasses.field(init=False)
     _saved: int = dataclasses.field(init=False, default=-1)
     """The step of the last checkpoint."""
     _saved_at: float = dataclasses.field(init=False, default=0.0)
@@ -69,6 +71,7 @@ class TrainLoop:
         """Train; return the loss of the last step, None if there was none."""
         self.step = self.start_step
         checkpoints.remove_leftovers(self.model_dir)
+        self.history = TrainingHistory(self.model_dir, self.step)
         blocks = self._open_input()
         try:
             with Interrupts() as interrupts:
@@ -76,6 +79,8 @@ class TrainLoop:
                 self.session.stop_requested = False
                 self._train(blocks, interrupts)
                 if interrupts.received is None or self.session.stop_requested:
+                    if self.loss is not None and self.config.log_step_count_steps is not None:
+                        self.history.add(self.step - 1, self.loss)
                     self._save(None)
                     for listener in self.listeners:
                         listener.end(None, self.step)
@@ -115,8 +120,9 @@ class TrainLoop:
                 if session.hooked:
                     self._run_with_hooks(block, blocks)
                 else:
-                    for columns, fetched in session.run_each(block, self.step):
-                        self._after_step(columns, fetched)
+                    with np.errstate(all="ignore"):  # overflow and NaN are seen in the loss
+                        for columns, fetched in session.run_each(block, self.step):
+                            self._after_step(columns, fetched)
                     self._save_if_due(blocks)
                 seconds = time.monotonic() - began
                 steps = min(2 * steps, STEPS_PER_CALL) if seconds < SECONDS_PER_CALL else max(steps // 2, 1)
@@ -155,6 +161,7 @@ class TrainLoop:
         every = self.config.log_step_count_steps
         if every is not None and (self.step - self.start_step) % every == 0:
             self._log(loss)
+            self.history.add(self.step, loss)
         self.step += 1
         session.values[GLOBAL_STEP][...] = self.step
 
@@ -192,6 +199,7 @@ class TrainLoop:
         for listener in listeners:
             listener.before_save(None, self.step)
         said("Saving checkpoints for %d into %s.", self.step, files.join(self.model_dir, "model.ckpt"))
+        self.history.save()
         content = Checkpoint(self.step, self.session.saved(), input_state, self.settings)
         checkpoints.save(self.model_dir, content, self.config.keep_checkpoint_max)
         self._saved = self.step
@@ -240,11 +248,11 @@ def predict(session: Session, single: bool) -> Iterator[dict[str, Any]]:
     with contextlib.closing(session.dataset.blocks()) as blocks:
         while not session.stop_requested and (block := blocks.read(STEPS_PER_CALL)) is not None:
             for _, raw in session.run_each(block, count):
-                fetched = {name: _plain(value) for name, value in raw.items()}
+                fetched = {name: plain(value) for name, value in raw.items()}
                 count += 1
                 session.after_run()
                 if single:
-                    for i in range(_examples(fetched)):
+                    for i in range(examples_of(fetched)):
                         yield {name: array[i] for name, array in fetched.items()}
                 else:
                     yield fetched
@@ -253,11 +261,17 @@ def predict(session: Session, single: bool) -> Iterator[dict[str, Any]]:
     session.end()
 
 
-def _plain(value: Any) -> Array:
+def plain(value: Any) -> Array:
+    """Return an array, of objects for text."""
     return value.to_numpy() if isinstance(value, Strings) else np.asarray(value)
 
 
-def _examples(fetched: Mapping[str, Array]) -> int:
+def examples_of(fetched: Mapping[str, Array]) -> int:
+    """Return the number of examples in predictions.
+
+    Raises:
+        InvalidArgumentError: Predictions differ in their first dimension.
+    """
     shapes = {name: array.shape for name, array in fetched.items()}
     sizes = {shape[0] if shape else -1 for shape in shapes.values()}
     if len(sizes) > 1 or -1 in sizes:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dataflow.dataset import Dataset
-from dataflow.errors import InvalidArgumentError, SpecError, did_you_mean
-from dataflow.expr.tensor import Tensor
+from dataflow.errors import DataflowError, InvalidArgumentError, SpecError, did_you_mean
+from dataflow.expr.function import postorder
+from dataflow.expr.tensor import PARAMETER, Tensor
 from estimators.graph.scope import VariableStore, get_global_step
 from estimators.graph.updates import Update
 from estimators.graph.variable import Variable, members_of, variables_of
@@ -82,7 +84,7 @@ def build(
 
     Raises:
         InvalidArgumentError: The input gives labels that the function does not take; it returned a spec
-            for another mode, or without the predictions that are wanted.
+            for another mode, without the predictions that are wanted, or with tensors of another call.
         SpecError: It returned something else.
     """
     source = symbolic_input(dataset, labels=mode != ModeKeys.PREDICT)
@@ -91,11 +93,14 @@ def build(
         spec = _call(model_fn, source, mode=mode, params=params, config=config)
     log.info("Done calling model_fn.")
     updates = spec.train_op.all_updates() if spec.train_op and mode == ModeKeys.TRAIN else ()
-    return Model(spec, dataset, source, store, _fetches(spec, keys), updates)
+    model = Model(spec, dataset, source, store, _fetches(spec, keys), updates)
+    _check_own(model.ends, source)
+    return model
 
 
 def _call(model_fn: Callable[..., EstimatorSpec], source: SymbolicInput, **settings: Any) -> EstimatorSpec:
     available = {"features": copied(source.features), "labels": copied(source.labels), **settings}
+    available.update({name: _named(name, available[name]) for name in ("features", "labels", "params")})
     names = arguments_of(model_fn)
     if source.labels is not None and "labels" not in names:
         raise InvalidArgumentError(
@@ -106,19 +111,87 @@ def _call(model_fn: Callable[..., EstimatorSpec], source: SymbolicInput, **setti
     try:
         spec = model_fn(**{name: available[name] for name in names})
     except Exception as error:
-        if source.labels is None and "labels" in names and mode != ModeKeys.PREDICT:
-            error.add_note(
-                f"labels are None in mode {mode!r}, because the input gives features alone; return pairs "
-                "(features, labels) from the input_fn"
-            )
+        if source.labels is None and "labels" in names:
+            _explain_labels(error, mode)
         raise
     if not isinstance(spec, EstimatorSpec):
-        raise SpecError(f"model_fn must return an EstimatorSpec, and returned {spec!r}")
+        raise SpecError(
+            f"model_fn must return an EstimatorSpec, and returned {_shown(spec)}",
+            hint="end it with return EstimatorSpec(mode, predictions, loss, train_op, eval_metric_ops)",
+        )
     if spec.mode != mode:
         raise InvalidArgumentError(
             f"model_fn was called for mode {mode!r}, and its spec is for {spec.mode!r}"
         )
     return spec
+
+
+_ABOUT_NONE = re.compile("NoneType|None is|are None")
+
+
+def _explain_labels(error: Exception, mode: str) -> None:
+    """Say in an error of a model function that there are no labels."""
+    if mode != ModeKeys.PREDICT:
+        text = (
+            f"labels are None in mode {mode!r}, because the input gives features alone; return pairs "
+            "(features, labels) from the input_fn"
+        )
+    elif _ABOUT_NONE.search(str(error)) and "in mode infer" not in str(error):
+        text = f"labels are None in mode {mode!r}: return EstimatorSpec(mode, predictions) before the loss"
+    else:
+        return
+    if isinstance(error, DataflowError) and error.hint is None:
+        error.hint = text
+    else:
+        error.add_note(text)
+
+
+def _shown(value: Any) -> str:
+    """Return the text of a value; of a long one the name of its type."""
+    text = repr(value)
+    return text if len(text) < 60 else f"a {type(value).__name__}"
+
+
+class _Named(dict[str, Any]):
+    """A dict that says which names it has when it is asked for another one."""
+
+    what = "dict"
+
+    def __missing__(self, key: Any) -> Any:
+        error = KeyError(key)
+        error.add_note(f"{self.what} has no {key!r}: {did_you_mean(str(key), self)}")
+        raise error
+
+
+class _Features(_Named):
+    what = "features"
+
+
+class _Labels(_Named):
+    what = "labels"
+
+
+class _Params(_Named):
+    what = "params"
+
+
+def _named(name: str, value: Any) -> Any:
+    """Return what a model function gets for an argument: a dict names its keys in errors."""
+    kinds = {"features": _Features, "labels": _Labels, "params": _Params}
+    return kinds[name](value) if type(value) is dict else value
+
+
+def _check_own(ends: Sequence[Tensor], source: SymbolicInput) -> None:
+    """Raise `InvalidArgumentError` if something is computed from the tensors of another call."""
+    own = {id(leaf.call) for leaf in source.leaves}
+    made = [(f"{call.primitive.name} at {call.line}", call.inputs) for call in postorder(ends)]
+    for what, tensors in (*made, ("the returned spec", ends)):
+        if any(t.call.primitive is PARAMETER and id(t.call) not in own for t in tensors):
+            raise InvalidArgumentError(
+                f"{what} uses a tensor of another model, or of an earlier call of model_fn",
+                hint="model_fn is called anew for each train, evaluate and predict: make all tensors inside "
+                "of it, and keep none elsewhere",
+            )
 
 
 def arguments_of(model_fn: Callable[..., EstimatorSpec]) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from dataflow.block import Block, Column
 from dataflow.errors import InvalidArgumentError
@@ -19,6 +21,8 @@ from estimators.model import Model
 from estimators.numerics import first_nan, is_nan, nan_in_input
 from estimators.progress import log
 
+_Step: TypeAlias = tuple[list[Column], dict[str, Any]]
+"""Columns of a batch, and the model's fetches."""
 MANY_PROGRAMS = 16
 """So many different requests of hooks look like tensors that are made anew for each step."""
 
@@ -138,14 +142,16 @@ class Session:
         if self._reference and self.model.updates:
             self._before = {name: value.copy() for name, value in self.values.items()}
         if not self.hooked:
-            return self._program.run(columns, self.values, number)
+            with np.errstate(all="ignore"):
+                return self._program.run(columns, self.values, number)
         program, asked = self._program_for(self._calls.before_run())
-        fetched = program.run(columns, self.values, number)
+        with np.errstate(all="ignore"):
+            fetched = program.run(columns, self.values, number)
         by_tensor = {key_of(tensor): fetched.pop(_name(i)) for i, tensor in enumerate(asked)}
         self._results = [by_tensor[key_of(tensor)] for tensor in self._calls.before_run()]
         return fetched
 
-    def run_each(self, block: Block, number: int) -> Iterator[tuple[list[Column], dict[str, Any]]]:
+    def run_each(self, block: Block, number: int) -> Iterator[_Step]:
         """Run the batches of a block, each when it is asked for; yield its columns and the model's fetches.
 
         With hooks, `after_run` is to follow each.
@@ -157,7 +163,9 @@ class Session:
                     columns = batch_of(run.columns, i)
                     yield columns, self.run(columns, number + i)
             else:
-                yield from self._program.run_each(run.columns, run.length, self.values, number)
+                steps = self._program.run_each(run.columns, run.length, self.values, number)
+                # training, where steps are short, has its loop do it
+                yield from steps if self.model.updates else _quietly(steps)
             number += run.length
 
     def after_run(self) -> None:
@@ -193,10 +201,26 @@ class Session:
         found = nan_in_input(self.model.source, self._columns, columns)
         if found is not None:
             return f": {found}", "give missing numbers a value, or leave such rows out with filter"
-        return "", (
-            "use a smaller learning rate; to find the operation, train again with RunConfig(reference=True), "
-            "which goes on from the last checkpoint and names it"
+        cause = (
+            "no step has been done, so the model itself gives it with its first values: look for logarithms, "
+            "divisions and roots of 0"
+            if number == 0
+            else "use a smaller learning rate"
         )
+        return "", (
+            f"{cause}; to find the operation, train again with RunConfig(reference=True), which goes on from "
+            "the last checkpoint and names it"
+        )
+
+
+def _quietly(steps: Iterator[_Step]) -> Iterator[_Step]:
+    """Yield what steps give; NumPy does not warn of overflow and the like in them."""
+    while True:
+        with np.errstate(all="ignore"):
+            step = next(steps, None)
+        if step is None:
+            return
+        yield step
 
 
 def _name(i: int) -> str:

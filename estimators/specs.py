@@ -94,12 +94,15 @@ class EstimatorSpec:
         predictions: Any = self.predictions
         if predictions is not None and not isinstance(predictions, Mapping | Tensor):
             raise SpecError(f"predictions must be a dict of tensors, or a Tensor, not {predictions!r}")
-        _check_each("prediction", predictions if isinstance(predictions, Mapping) else {}, Tensor)
+        _check_each("prediction", predictions if isinstance(predictions, Mapping) else {}, Tensor, None)
         metrics: Any = {} if self.eval_metric_ops is None else self.eval_metric_ops
         if not isinstance(metrics, Mapping):
             raise SpecError(f"eval_metric_ops must be a dict of metrics, not {metrics!r}")
         object.__setattr__(self, "eval_metric_ops", metrics)
-        _check_each("metric", metrics, Metric)
+        hint = (
+            "use metrics.mean(x), or another function of estimators.metrics; not a pair of value and update"
+        )
+        _check_each("metric", metrics, Metric, hint)
         reserved = {"loss", "global_step"} & set(metrics)
         if reserved:
             raise InvalidArgumentError(f"metrics cannot be called {sorted(reserved)}")
@@ -155,7 +158,7 @@ def _one_number(loss: Any) -> Tensor:
     return result
 
 
-def _check_each(kind: str, given: Mapping[str, Any], wanted: type) -> None:
+def _check_each(kind: str, given: Mapping[str, Any], wanted: type, hint: str | None) -> None:
     for name, value in given.items():
         if not isinstance(value, wanted):
-            raise SpecError(f"{kind} {name!r} must be a {wanted.__name__}, not {value!r}")
+            raise SpecError(f"{kind} {name!r} must be a {wanted.__name__}, not {value!r}", hint=hint)

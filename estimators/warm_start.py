@@ -109,14 +109,33 @@ def warm_start(values: dict[str, Array], variables: Sequence[Variable], settings
     log.info("Warm-starting with %s", settings)
     found = _load(os.fspath(settings.ckpt_to_initialize_from))
     previous = dict(settings.var_name_to_prev_var_name or {})
+    taken = []
     for variable in settings.chosen(variables):
         name = previous.pop(variable.name, variable.name)
         values[variable.name] = _value(found, name, variable)
-        log.debug("Warm-starting variable: %s; prev_var_name: %s", variable.name, name)
+        taken.append(variable.name if name == variable.name else f"{variable.name} (from {name})")
+    _say_taken(taken, variables, settings)
     for name in previous:
         names = did_you_mean(name, [variable.name for variable in settings.chosen(variables)])
         raise InvalidArgumentError(
             f"var_name_to_prev_var_name has {name!r}, which is not a variable to warm-start; {names}"
+        )
+
+
+def _say_taken(taken: Sequence[str], variables: Sequence[Variable], settings: WarmStartSettings) -> None:
+    """Log which variables start with values of the checkpoint; warn if none does."""
+    wanted = settings.vars_to_warm_start
+    if taken:
+        log.info("Warm-started: %s", ", ".join(taken))
+    elif wanted is not None:
+        fixed = [v.name for v in variables if isinstance(wanted, str) and re.match(wanted, v.name)]
+        log.warning(
+            "Nothing was warm-started: vars_to_warm_start=%r %s",
+            wanted,
+            f"matches only variables that are not trainable ({', '.join(fixed)}); give a list, "
+            f"[{wanted!r}], to include these."
+            if fixed
+            else f"matches the beginning of no variable of {[v.name for v in variables]}.",
         )
 
 

@@ -168,6 +168,8 @@ def _compute(call: Call, has_lead: bool, arguments: Sequence[Any]) -> Any:
     try:
         return call.primitive.compute(int(has_lead), *arguments, **call.attributes)
     except DataflowError as error:
+        if error.call is None and call.line not in error.message:
+            error.message += f": {call.primitive.name}, used at {call.line}"
         error.call = call
         raise
     except Exception as cause:

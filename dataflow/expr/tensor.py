@@ -16,6 +16,7 @@ from dataflow.expr.messages import (
     build,
     build_numpy,
     full_name,
+    is_described,
     not_available,
     suggestion,
 )
@@ -142,6 +143,8 @@ def as_tensor(value: Any) -> Tensor:
         return value
     if isinstance(value, list) and any(isinstance(item, Tensor) for item in value):
         return _stack(value)
+    if value is None:
+        raise TraceError("None is not a tensor", hint=None if is_described() else NO_VALUE)
     spec = spec_of_value(value)
     if isinstance(spec, ObjectSpec):
         raise TraceError(f"a {type(value).__name__} is not a tensor", hint=spec.way_out)
@@ -246,17 +249,19 @@ class Tensor:
         return f"Tensor({self.call.primitive.name}, shape={self.shape}, dtype={self.spec.dtype})"
 
     def __str__(self) -> str:
-        raise TraceError("the text of a symbolic tensor is not known yet", hint=NO_VALUE)
+        return format(self, "")
 
     def __format__(self, format_spec: str) -> str:
-        return str(self)
+        if is_described() and not format_spec:
+            return repr(self)
+        raise TraceError("the text of a symbolic tensor is not known yet", hint=NO_VALUE)
 
     __hash__ = object.__hash__
 
     def __getattr__(self, name: str) -> Any:
         if name in METHODS:
             return lambda *args, **kwargs: build(METHODS[name], self, *args, **kwargs)
-        hint = "use NumPy functions, or let the function run per element in Python"
+        hint = "use NumPy functions; a function of Dataset.map may also run per element in Python"
         if not name.startswith("__"):  # NumPy asks for many of these
             hint = suggestion(name, METHODS) + hint
         raise TraceAttributeError(f"symbolic tensors have no attribute {name!r}", hint=hint)
@@ -293,7 +298,7 @@ class Tensor:
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
-            raise TraceError("the length of this symbolic tensor is not known", hint=NO_VALUE)
+            raise TraceError(f"the length of {self!r} is not known", hint=NO_VALUE)
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Any]:

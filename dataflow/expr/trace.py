@@ -10,6 +10,7 @@ import numpy as np
 
 from dataflow.errors import DataflowError, InvalidArgumentError, SpecError, TraceError, did_you_mean
 from dataflow.expr.function import Function
+from dataflow.expr.messages import described
 from dataflow.expr.tensor import Tensor, as_tensor, parameter
 from dataflow.origin import failing_line
 from dataflow.spec import Structure, flatten, is_namedtuple, is_structure, map_structure, pack
@@ -39,7 +40,8 @@ def trace(function: Callable[..., Any], element_spec: Structure) -> Traced:
     """
     leaves = [parameter(spec) for spec in flatten(element_spec)]
     try:
-        result = call_with_element(function, pack(element_spec, leaves))
+        with described(False):
+            result = call_with_element(function, pack(element_spec, leaves))
     except TraceError as error:
         raise error.in_stage(failing_line(error)) from None
     except KeyError as error:

@@ -18,11 +18,12 @@ from typing import Any, Generic, TypeVar
 from dataflow.errors import FailedPreconditionError
 
 __all__ = [
-    "Background", "Future", "PerThread", "Workers", "close_aside", "run_parallel", "running", "watch",
+    "Background", "Future", "Lock", "PerThread", "Workers", "close_aside", "run_parallel", "running", "watch",
 ]  # fmt: skip
 
 T = TypeVar("T")
 
+Lock = threading.Lock
 _PREFIX = "dataflow-"
 PATIENCE_SECONDS = 10.0
 """How long a step that is running is waited for when its consumer stops."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dataflow.expr.primitives.select import where
 from dataflow.expr.primitives.shape import concatenate
 from dataflow.expr.tensor import Tensor
 from estimators.graph.scope import path_of
@@ -23,8 +24,12 @@ def joined_ids(tables: Sequence[Variable], ids: Sequence[Tensor]) -> Tensor:
     They need no variable, so they are computed with the data.
     """
     first = np.cumsum([0, *(table.sizes[0] for table in tables)])
-    moved: list[Tensor] = []
-    for part, start in zip(ids, first, strict=False):
-        moved.append(np.where(part >= 0, part + np.int64(start), np.int64(-1)) if start else part)
+    moved = [_moved(part, int(start)) for part, start in zip(ids, first, strict=False)]
     result: Tensor = moved[0] if len(moved) == 1 else concatenate(*moved, axis=1)
+    return result
+
+
+def _moved(ids: Tensor, start: int) -> Tensor:
+    """Return ids that count from `start`; missing ones stay -1."""
+    result: Tensor = where(ids >= 0, ids + np.int64(start), np.int64(-1)) if start else ids
     return result

@@ -12,6 +12,7 @@ from dataflow.expr.function import postorder
 from dataflow.expr.tensor import Call, Tensor, as_tensor
 from estimators.graph.primitives.tables import RowGradient
 from estimators.graph.registry import RULES
+from estimators.graph.sparse_gradient import SparseGradient
 from estimators.graph.variable import VARIABLE
 
 Gradient: TypeAlias = Tensor | RowGradient
@@ -21,8 +22,8 @@ def gradients(loss: Tensor, tensors: Sequence[Tensor]) -> list[Gradient | None]:
     """Return the gradient of a scalar for each tensor, None where there is none.
 
     There is none where the loss does not depend on the tensor, or only through integers or
-    `stop_gradient`. Gradients of variables whose rows are gathered are `RowGradient`; where such a table
-    is used in another way too, they are dense.
+    `stop_gradient`. Gradients of variables whose rows are gathered are `SparseGradient`; where such a
+    table is used in another way too, they are dense.
 
     Args:
         loss: A scalar.
@@ -54,7 +55,14 @@ def gradients(loss: Tensor, tensors: Sequence[Tensor]) -> list[Gradient | None]:
         for tensor, part in zip(call.inputs, _parts(call, found, keep=id(call) in wanted), strict=True):
             if part is not None and id(tensor.call) in reaches:
                 found[_key(tensor)] = _add(found.get(_key(tensor)), part)
-    return [found.get(_key(tensor)) for tensor in tensors]
+    return [_scalable(found.get(_key(tensor))) for tensor in tensors]
+
+
+def _scalable(gradient: Gradient | None) -> Gradient | None:
+    """Return a gradient as model functions get it."""
+    if not isinstance(gradient, RowGradient):
+        return gradient
+    return SparseGradient(gradient.ids, gradient.values, gradient.table)
 
 
 def _between(order: Sequence[Call], tensors: Sequence[Tensor]) -> set[int]:

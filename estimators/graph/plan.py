@@ -19,7 +19,7 @@ from estimators.graph import numpy_kernels  # noqa: F401  (registers kernels)
 from estimators.graph.fusion import Registers, encoded, registers
 from estimators.graph.layout import Action, Layout, actions_of
 from estimators.graph.registry import FRESH, KERNELS
-from estimators.graph.specialize import Sized, failed
+from estimators.graph.specialize import Sized, failed, locate
 from estimators.graph.variable import Array
 
 Memory = npt.NDArray[np.uint8]
@@ -257,7 +257,9 @@ class Plan:
                     results = result if isinstance(result, tuple) else (result,)
                     for place, value in zip(bound.results, results, strict=True):
                         held[place] = value
-        except DataflowError:
+        except DataflowError as error:
+            assert bound is not None
+            locate(error, bound.call)
             raise
         except Exception as cause:
             assert bound is not None
@@ -289,7 +291,9 @@ class Plan:
                 np.copyto(values[name], value)
             else:
                 kernels.sparse.put_rows(
-                    values[name].reshape(len(values[name]), -1), self._value(rows), value.reshape(len(value), -1)
+                    values[name].reshape(len(values[name]), -1),
+                    self._value(rows),
+                    value.reshape(len(value), -1),
                 )
 
 

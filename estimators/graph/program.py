@@ -70,7 +70,7 @@ class Program:
         for variable in self.variables:
             if any(variable.whole is other for other in self.variables if other.members):
                 raise InvalidArgumentError(
-                    f"{variable!r}, made at {variable.line}, is part of {variable.whole!r}, and both are used",
+                    f"{variable!r}, made at {variable.line}, is part of {variable.whole!r}; both are used",
                     hint="use rows of the whole: it holds its members one below the other",
                 )
         self._schedule = schedule([*inputs, *self.variables], ends, new)

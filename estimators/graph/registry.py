@@ -47,8 +47,8 @@ KERNELS: dict[str, Kernel] = {}
 """Kernel by the primitive's name."""
 
 FRESH: dict[str, Callable[..., Any]] = {}
-"""By the primitive's name, ``fresh(*values, **attributes)``: a fast form of `compute` that returns new arrays,
-for results whose sizes depend on values."""
+"""By the primitive's name, ``fresh(*values, **attributes)``: a fast form of `compute` that returns new
+arrays, for results whose sizes depend on values."""
 
 
 def output(call: Call, index: int = 0) -> Tensor:

@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.errors import InvalidArgumentError, SpecError
+from dataflow.expr.messages import described
 from dataflow.expr.tensor import Call, Primitive, Tensor
 from dataflow.spec import TensorSpec, as_dtype
+from estimators import initializers
 from estimators.graph.variable import Initializer, Variable, zeros
-from estimators.initializers import glorot_uniform
+from estimators.initializers import InitializerArgument, glorot_uniform
 
 
 class _AutoReuse(enum.Enum):
@@ -55,14 +57,17 @@ class VariableStore:
     variables: dict[str, Variable] = dataclasses.field(default_factory=dict)
     _names: dict[str, int] = dataclasses.field(default_factory=dict)
     """How often each name of a layer or an operation was asked for."""
-    _tokens: list[contextvars.Token[Any]] = dataclasses.field(default_factory=list)
+    _entered: list[contextlib.ExitStack] = dataclasses.field(default_factory=list)
 
     def __enter__(self) -> VariableStore:
-        self._tokens.append(_SCOPE.set(_Scope(self)))
+        stack = contextlib.ExitStack()
+        stack.callback(_SCOPE.reset, _SCOPE.set(_Scope(self)))
+        stack.enter_context(described(True))
+        self._entered.append(stack)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _SCOPE.reset(self._tokens.pop())
+        self._entered.pop().close()
 
     def count(self, name: str) -> int:
         """Return how often the name was asked for before."""
@@ -159,9 +164,9 @@ def variable_scope(
 
 def get_variable(
     name: str,
-    shape: Sequence[int] = (),
-    dtype: npt.DTypeLike = np.float32,
-    initializer: Initializer | None = None,
+    shape: Sequence[int] | None = None,
+    dtype: npt.DTypeLike | None = None,
+    initializer: InitializerArgument | npt.ArrayLike | None = None,
     *,
     regularizer: Callable[[Tensor], Tensor] | None = None,
     trainable: bool = True,
@@ -170,9 +175,10 @@ def get_variable(
 
     Args:
         name: Below the current scope.
-        shape: All sizes known.
-        dtype: NumPy dtype.
-        initializer: Default the scope's, else Glorot uniform for floating-point numbers, else zeros.
+        shape: All sizes known; default that of the array given as initializer, else ``()``.
+        dtype: NumPy dtype; default that of the array given as initializer, else float32.
+        initializer: A function, its name ("zeros"), or an array or number to start at. Default the
+            scope's, else Glorot uniform for floating-point numbers, else zeros.
         regularizer: Default the scope's.
         trainable: Whether optimizers change it.
 
@@ -182,10 +188,13 @@ def get_variable(
 
     >>> with VariableStore():
     ...     get_variable("bias", [10])
+    ...     get_variable("table", initializer=np.eye(3))
     Variable('bias', shape=(10,), dtype=float32)
+    Variable('table', shape=(3, 3), dtype=float64)
     """
     scope = _current()
     full = scope.path + name
+    shape, dtype, initializer = _first_value(shape, dtype, initializer)
     if any(size is None or size < 0 for size in shape):
         raise SpecError(
             f"variable {full!r} needs a known shape, not {tuple(shape)}",
@@ -211,6 +220,29 @@ def get_variable(
     return found
 
 
+def _first_value(
+    shape: Sequence[int] | None,
+    dtype: npt.DTypeLike | None,
+    initializer: InitializerArgument | npt.ArrayLike | None,
+) -> tuple[Sequence[int], npt.DTypeLike, Initializer | None]:
+    """Return shape, dtype and initializer of a variable, as functions and arrays say them."""
+    found: Initializer | None = None
+    if isinstance(initializer, str) or callable(initializer):
+        found = initializers.get(initializer)
+    elif initializer is not None:
+        if isinstance(initializer, Tensor):
+            raise SpecError(
+                f"a variable cannot start at {initializer!r}, which is computed in the model",
+                hint="give an array, a number, an initializer or its name",
+            )
+        value = np.asarray(initializer)
+        if dtype is None and (isinstance(initializer, np.ndarray | np.generic) or value.dtype.kind != "f"):
+            dtype = value.dtype  # Python's floats have no dtype of their own
+        shape = value.shape if shape is None else shape
+        found = initializers.constant(value)
+    return () if shape is None else shape, np.float32 if dtype is None else dtype, found
+
+
 def trainable_variables(scope: str | None = None) -> list[Variable]:
     """Return the variables of the model so far that optimizers change, in the order they were made.
 
@@ -233,6 +265,11 @@ def trainable_variables(scope: str | None = None) -> list[Variable]:
 
 def _default_initializer(dtype: np.dtype[Any]) -> Initializer:
     return glorot_uniform() if dtype.kind == "f" else zeros
+
+
+def path_of(name: str) -> str:
+    """Return the full name of what is called so in the current scope."""
+    return _current().path + name
 
 
 def layer_name(name: str | None, default: str) -> str:

@@ -14,6 +14,7 @@ from dataflow.expr.tensor import Call, Tensor
 from dataflow.spec import TensorSpec, is_text
 from dataflow.strings import Strings
 from estimators.graph.schedule import SMALL, Schedule, Step
+from estimators.graph.variable import VARIABLE
 
 SHAPE_ONLY = {
     **dict.fromkeys(("size_of", "full_like"), slice(0, 1)),
@@ -72,6 +73,16 @@ def failed(call: Call, cause: BaseException, shapes: Sequence[Any]) -> InvalidAr
     )
     error.call = call
     return error
+
+
+def locate(error: DataflowError, call: Call) -> None:
+    """Say in an error of a kernel which primitive it is, of which variable, and the user's line."""
+    if error.call is not None:
+        return
+    error.call = call
+    read = [t.call.attributes["variable"] for t in call.inputs if t.call.primitive is VARIABLE]
+    table = f" of variable {read[0].name!r}" if read and not read[0].members else ""
+    error.message += f": {call.primitive.name}{table}, used at {call.line}"
 
 
 def _needed(steps: Sequence[Step], ends: Sequence[int]) -> list[Step]:

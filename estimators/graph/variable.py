@@ -71,7 +71,8 @@ class Variable(Tensor):
     def __repr__(self) -> str:
         return f"Variable({self.name!r}, shape={self.shape}, dtype={dtype_name(self.dtype)})"
 
-    __str__ = __repr__
+    def __format__(self, format_spec: str) -> str:
+        return format(repr(self), format_spec)
 
 
 def stacked(name: str, members: Sequence[Variable]) -> Variable:

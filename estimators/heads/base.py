@@ -11,6 +11,7 @@ import numpy as np
 
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor, as_tensor
+from estimators.described import Described
 from estimators.export.outputs import ExportOutput
 from estimators.graph.updates import TrainOp, group
 from estimators.graph.variable import Variable
@@ -33,7 +34,7 @@ class Judgement:
     metrics: Callable[[], dict[str, Metric]]
 
 
-class Head(ABC):
+class Head(Described, ABC):
     """Turns logits into predictions, a loss and metrics.
 
     Attributes:

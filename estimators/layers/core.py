@@ -24,12 +24,21 @@ Regularizer = Callable[[Tensor], Tensor] | None
 
 def known_last(inputs: Tensor, what: str) -> int:
     """Return the size of the last axis; raise `SpecError` if there is none, or it is unknown, or text."""
-    if is_text(inputs.dtype) or inputs.ndim < 2 or inputs.shape[-1] is None:
-        raise SpecError(
-            f"{what} takes numbers [batch, …, features] with a known number of features, not {inputs.spec}",
-            hint="batch the dataset, and give each element a known shape (reshape in map)",
+    if not is_text(inputs.dtype) and inputs.ndim >= 2 and inputs.shape[-1] is not None:
+        return inputs.shape[-1]
+    if is_text(inputs.dtype):
+        hint = (
+            "text becomes numbers with .astype(np.float32), if it holds numbers; words become ids with "
+            "dataflow.text.to_hash_bucket_fast, or a feature column with a vocabulary, and then an embedding"
         )
-    return inputs.shape[-1]
+    elif inputs.ndim < 2:
+        hint = "one number for each example becomes a column with x[:, None]; batch data that is not batched"
+    else:
+        hint = "give each element a known shape (reshape in map)"
+    raise SpecError(
+        f"{what} takes numbers [batch, …, features] with a known number of features, not {inputs.spec}",
+        hint=hint,
+    )
 
 
 def as_floats(inputs: Tensor) -> Tensor:

@@ -157,7 +157,7 @@ def sparse_softmax_cross_entropy(
     >>> round(float(sparse_softmax_cross_entropy([1], [[1.0, 1.0, 1.0]])), 4)
     1.0986
     """
-    label, logit, weight = value_of(labels), numbers("logits", logits), value_of(weights)
+    label, logit, weight = value_of(labels, "labels"), numbers("logits", logits), value_of(weights, "weights")
     if label.dtype.kind not in "iu":
         raise SpecError(
             f"labels must be integers, and have dtype {label.dtype}",

@@ -10,8 +10,18 @@ from dataflow.errors import SpecError
 from dataflow.expr.tensor import Tensor
 
 
-def value_of(value: Any) -> Any:
-    """Return a Tensor as it is, and anything else as an array."""
+def value_of(value: Any, what: str) -> Any:
+    """Return a Tensor as it is, and anything else as an array.
+
+    Raises:
+        SpecError: It is None.
+    """
+    if value is None:
+        way_out = (
+            "in mode infer return EstimatorSpec(mode, predictions) before the loss; in train the input_fn "
+            "must give (features, labels)"
+        )
+        raise SpecError(f"{what} are None", hint=way_out if what == "labels" else None)
     return value if isinstance(value, Tensor) else np.asarray(value)
 
 
@@ -21,7 +31,7 @@ def numbers(what: str, value: Any, dtype: Any = None) -> Any:
     Raises:
         SpecError: It is text.
     """
-    given = value_of(value)
+    given = value_of(value, what)
     if given.dtype.kind not in "biuf":
         raise SpecError(
             f"{what} must be numbers, and have dtype {given.dtype}",

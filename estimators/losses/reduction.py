@@ -120,7 +120,7 @@ def weights_for(losses: Any, weights: Any) -> Any | None:
         raise SpecError("weights are None", hint="leave them out, or give 1.0, to weight all losses equally")
     if isinstance(weights, int | float) and weights == 1:
         return None
-    given = value_of(weights)
+    given = value_of(weights, "weights")
     sizes = zip(given.shape, losses.shape, strict=False)
     equal = given.ndim == losses.ndim and all(w in (1, None, size) or size is None for w, size in sizes)
     if given.ndim and not equal:

@@ -3,119 +3,114 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
-from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor
 from estimators.estimator import Estimator
-from estimators.feature_column.base import (
-    CategoricalColumn,
-    DenseColumn,
-    FeatureColumn,
-    Features,
-    sorted_columns,
-)
-from estimators.graph.primitives.tables import gather_sum
-from estimators.graph.variable import Variable
-from estimators.heads import BinaryClassHead, Head, RegressionHead
+from estimators.feature_column.base import FeatureColumn, Features, sorted_columns
+from estimators.feature_column.layers import linear_model
+from estimators.feature_column.lookup import check_combiner
+from estimators.graph.scope import variable_scope
+from estimators.heads import Head, RegressionHead
 from estimators.heads.inputs import WeightColumn
-from estimators.optimizers import OPTIMIZERS, Ftrl, Optimizer
+from estimators.models.settings import (
+    V2,
+    Defaults,
+    OptimizerArgument,
+    checked_head,
+    classifier_head,
+    linear_rate,
+    optimizer_maker,
+)
+from estimators.optimizers import Ftrl
 from estimators.run_config import RunConfig
 from estimators.specs import EstimatorSpec
+from estimators.warm_start import WarmStartSettings
 
 LEARNING_RATE = 0.2
-OptimizerArgument = str | Optimizer | Callable[[], Optimizer] | None
+Columns = FeatureColumn | Iterable[FeatureColumn]
+WarmStart = str | os.PathLike[str] | WarmStartSettings | None
 
 
-def linear_logits(features: Features, columns: Sequence[FeatureColumn], units: int) -> Tensor:
-    """Return the sum over columns of their weighted inputs, plus a bias, ``[batch, units]``.
-
-    Weights start at 0 and are called ``linear/linear_model/<column>/weights``; unknown and missing
-    categories add 0.
-    """
-    scope = "linear/linear_model"
-    total: Tensor | None = None
-    for column in columns:
-        if isinstance(column, CategoricalColumn):
-            table = Variable(f"{scope}/{column.name}/weights", (column.num_buckets, units))
-            part: Tensor = gather_sum(table, column.ids(features))
-        elif isinstance(column, DenseColumn):
-            weights = Variable(f"{scope}/{column.name}/weights", (column.width, units))
-            part = np.matmul(column.dense(features), weights)
-        else:
-            raise SpecError(f"a linear model cannot use {column!r}")
-        total = part if total is None else total + part
-    bias = Variable(f"{scope}/bias_weights", (units,))
-    assert total is not None
-    result: Tensor = total + bias
-    return result
+def linear_logits(
+    features: Features, columns: Sequence[FeatureColumn], units: int, sparse_combiner: str
+) -> Tensor:
+    """Return the logits of a linear part, ``[batch, units]``; its variables are ``linear/...``."""
+    with variable_scope("linear"):
+        return linear_model(features, columns, units, sparse_combiner)
 
 
-def as_optimizer(optimizer: OptimizerArgument, learning_rate: float, columns: int) -> Optimizer:
-    """Return the optimizer that an estimator's argument means.
+class LinearEstimator(Estimator):
+    """A linear model under any head.
+
+    Logits are a weighted sum of the columns and a bias. The variables
+    ``linear/linear_model/<column>/weights`` and ``linear/linear_model/bias_weights`` start at 0.
 
     Args:
-        optimizer: A name (then with `learning_rate`), an object, a function that returns one, or None:
-            Ftrl with min(0.2, 1 / sqrt(columns)).
-        learning_rate: For a name.
-        columns: Number of feature columns.
+        head: What is predicted.
+        feature_columns: The inputs; unknown and missing categories add nothing.
+        model_dir: Where checkpoints are; default a new temporary directory.
+        optimizer: "Ftrl" (any name: learning rate 0.2), an `Optimizer`, or a function that returns one.
+            None: Ftrl with the learning rate min(0.2, 1 / √number of columns).
+        config: A `RunConfig`.
+        sparse_combiner: How several categories of one column are combined: "sum", "mean" or "sqrtn".
+        warm_start_from: Where first values come from; see `Estimator`.
+
+    Raises:
+        InvalidArgumentError: An argument has a value that is of no use.
+        SpecError: An argument is something else.
+
+    >>> from dataflow import Dataset
+    >>> from estimators import PoissonRegressionHead, feature_column
+    >>> data = Dataset.from_tensor_slices(({"x": [0.0, 1.0]}, [1, 3])).batch(2)
+    >>> model = LinearEstimator(PoissonRegressionHead(), [feature_column.numeric_column("x")])
+    >>> found = model.train(data.repeat(), steps=300).predict(data)
+    >>> [round(float(example["predictions"][0])) for example in found]
+    [1, 3]
     """
-    if optimizer is None:
-        return Ftrl(min(LEARNING_RATE, 1 / np.sqrt(columns)))
-    if isinstance(optimizer, str):
-        if optimizer not in OPTIMIZERS:
-            raise InvalidArgumentError(f"optimizer must be one of {sorted(OPTIMIZERS)}, not {optimizer!r}")
-        return OPTIMIZERS[optimizer](learning_rate)
-    made = (
-        optimizer if isinstance(optimizer, Optimizer) else optimizer() if callable(optimizer) else optimizer
-    )
-    if not isinstance(made, Optimizer):
-        raise SpecError(
-            f"optimizer must be a name, an Optimizer or a function that returns one, not {optimizer!r}"
-        )
-    return made
-
-
-class _Linear(Estimator):
-    """A linear model under a head."""
 
     def __init__(
         self,
         head: Head,
-        feature_columns: FeatureColumn | Sequence[FeatureColumn],
-        model_dir: str | os.PathLike[str] | None,
-        optimizer: OptimizerArgument,
-        config: RunConfig | None,
+        feature_columns: Columns,
+        model_dir: str | os.PathLike[str] | None = None,
+        optimizer: OptimizerArgument = "Ftrl",
+        config: RunConfig | None = None,
+        sparse_combiner: str = "sum",
+        warm_start_from: WarmStart = None,
+        *,
+        _defaults: Defaults = V2,
     ) -> None:
+        checked_head(head)
         columns = sorted_columns(feature_columns)
-        chosen = as_optimizer(optimizer, LEARNING_RATE, len(columns))
+        check_combiner(sparse_combiner)
+        if optimizer is None:
+            optimizer = Ftrl(linear_rate(LEARNING_RATE, len(columns)))
+        make = optimizer_maker(optimizer, LEARNING_RATE, _defaults)
 
         def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
-            if not isinstance(features, dict):
-                raise SpecError(
-                    "features must be a dict of tensors by feature name",
-                    hint="return ({'x': x}, label) from map",
-                )
-            logits = linear_logits(features, columns, head.logits_dimension)
-            return head.create_estimator_spec(features, mode, logits, labels, optimizer=chosen)
+            logits = linear_logits(features, columns, head.logits_dimension, sparse_combiner)
+            return head.create_estimator_spec(
+                features, mode, logits, labels, train_op_fn=lambda loss: make().minimize(loss)
+            )
 
-        super().__init__(model_fn, model_dir=model_dir, config=config)
+        super().__init__(model_fn, model_dir, config, warm_start_from=warm_start_from)
 
 
-class LinearRegressor(_Linear):
+class LinearRegressor(LinearEstimator):
     """Predicts numbers with a linear model and squared error.
 
     Args:
-        feature_columns: The inputs.
-        model_dir: Where checkpoints are; default a new temporary directory.
+        feature_columns: As in `LinearEstimator`, like the other arguments.
+        model_dir: Where checkpoints are.
         label_dimension: Numbers to predict per example.
         weight_column: Feature with the weight of each example, or a `numeric_column` of it, or None.
-        optimizer: "Ftrl" (learning rate 0.2), an `Optimizer`, or a function that returns one.
+        optimizer: "Ftrl" (learning rate 0.2), another name, an `Optimizer`, or a function that returns one.
         config: A `RunConfig`.
-        loss_reduction: "sum_over_batch_size" or "sum".
+        warm_start_from: Where first values come from.
+        loss_reduction: "sum_over_batch_size" or another `estimators.losses.Reduction`.
+        sparse_combiner: How several categories of one column are combined.
 
     >>> from dataflow import Dataset
     >>> from estimators import feature_column
@@ -127,30 +122,46 @@ class LinearRegressor(_Linear):
 
     def __init__(
         self,
-        feature_columns: FeatureColumn | Sequence[FeatureColumn],
+        feature_columns: Columns,
         model_dir: str | os.PathLike[str] | None = None,
         label_dimension: int = 1,
         weight_column: WeightColumn = None,
         optimizer: OptimizerArgument = "Ftrl",
         config: RunConfig | None = None,
+        warm_start_from: WarmStart = None,
         loss_reduction: str = "sum_over_batch_size",
+        sparse_combiner: str = "sum",
+        *,
+        _defaults: Defaults = V2,
     ) -> None:
         head = RegressionHead(label_dimension, weight_column, loss_reduction)
-        super().__init__(head, feature_columns, model_dir, optimizer, config)
+        super().__init__(
+            head,
+            feature_columns,
+            model_dir,
+            optimizer,
+            config,
+            sparse_combiner,
+            warm_start_from,
+            _defaults=_defaults,
+        )
 
 
-class LinearClassifier(_Linear):
-    """Predicts one of two classes with a linear model and cross entropy.
+class LinearClassifier(LinearEstimator):
+    """Predicts classes with a linear model and cross entropy.
 
     Args:
-        feature_columns: The inputs.
-        model_dir: Where checkpoints are; default a new temporary directory.
-        n_classes: Must be 2 in this version.
+        feature_columns: As in `LinearEstimator`, like the other arguments.
+        model_dir: Where checkpoints are.
+        n_classes: How many classes there are. The predictions are those of `BinaryClassHead` for 2, else
+            of `MultiClassHead`.
         weight_column: Feature with the weight of each example, or a `numeric_column` of it, or None.
-        label_vocabulary: The two classes as text, if labels are text.
-        optimizer: "Ftrl" (learning rate 0.2), an `Optimizer`, or a function that returns one.
+        label_vocabulary: The classes as text, if labels are text.
+        optimizer: "Ftrl" (learning rate 0.2), another name, an `Optimizer`, or a function that returns one.
         config: A `RunConfig`.
-        loss_reduction: "sum_over_batch_size" or "sum".
+        warm_start_from: Where first values come from.
+        loss_reduction: "sum_over_batch_size" or another `estimators.losses.Reduction`.
+        sparse_combiner: How several categories of one column are combined.
 
     >>> from dataflow import Dataset
     >>> from estimators import feature_column
@@ -165,16 +176,27 @@ class LinearClassifier(_Linear):
 
     def __init__(
         self,
-        feature_columns: FeatureColumn | Sequence[FeatureColumn],
+        feature_columns: Columns,
         model_dir: str | os.PathLike[str] | None = None,
         n_classes: int = 2,
         weight_column: WeightColumn = None,
         label_vocabulary: Sequence[str] | None = None,
         optimizer: OptimizerArgument = "Ftrl",
         config: RunConfig | None = None,
+        warm_start_from: WarmStart = None,
         loss_reduction: str = "sum_over_batch_size",
+        sparse_combiner: str = "sum",
+        *,
+        _defaults: Defaults = V2,
     ) -> None:
-        if n_classes != 2:
-            raise InvalidArgumentError(f"n_classes must be 2, not {n_classes}")
-        head = BinaryClassHead(weight_column, None, label_vocabulary, loss_reduction)
-        super().__init__(head, feature_columns, model_dir, optimizer, config)
+        head = classifier_head(n_classes, weight_column, label_vocabulary, loss_reduction)
+        super().__init__(
+            head,
+            feature_columns,
+            model_dir,
+            optimizer,
+            config,
+            sparse_combiner,
+            warm_start_from,
+            _defaults=_defaults,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from estimators.optimizers import v1
 from estimators.optimizers.adadelta import Adadelta
 from estimators.optimizers.adagrad import Adagrad
 from estimators.optimizers.adam import Adam
@@ -39,4 +40,5 @@ __all__ = [
     "Nadam",
     "Optimizer",
     "RMSprop",
+    "v1",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, TypeAlias, TypedDict
@@ -10,14 +11,17 @@ import numpy as np
 
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.function import postorder
+from dataflow.expr.primitives.shape import concatenate
 from dataflow.expr.tensor import Call, Tensor, as_tensor
 from estimators.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
+from estimators.described import Described
 from estimators.graph.gradients import Gradient, gradients
 from estimators.graph.primitives.tables import RowGradient, take_rows
 from estimators.graph.registry import output
 from estimators.graph.scope import get_global_step
 from estimators.graph.updates import TrainOp, Update, layer_updates
-from estimators.graph.variable import Initializer, Variable, stacked, variables_of
+from estimators.graph.variable import Initializer, Variable, stacked, variables_of, wholes_of
+from estimators.progress import log
 
 LearningRate: TypeAlias = float | Tensor | Callable[[Tensor], Tensor]
 """A number, a scalar tensor, or a schedule: from the global step (int64) to a scalar tensor."""
@@ -35,7 +39,7 @@ class Settings(TypedDict, total=False):
     decay: float
 
 
-class Optimizer(ABC):
+class Optimizer(Described, ABC):
     """Changes variables so that a loss gets smaller.
 
     A subclass gives its settings, the slots of a variable, and one formula in `step`. It serves whole
@@ -133,9 +137,14 @@ class Optimizer(ABC):
             var_list: What to train; default all trainable variables that the loss depends on.
 
         Raises:
-            InvalidArgumentError: There is nothing to train, or a variable has no gradient.
+            InvalidArgumentError: There is nothing to train, or a variable has no gradient because of a
+                function on the way. A warning in the log names those of `var_list` that the loss does
+                not depend on.
         """
         pairs = self.compute_gradients(loss, var_list)
+        idle = [variable.name for gradient, variable in pairs if gradient is None]
+        if idle and len(idle) < len(pairs):
+            log.warning("The loss does not depend on these variables of var_list: %s", ", ".join(idle))
         op = self.apply_gradients(pairs)
         return TrainOp(op.updates, layer_updates([loss]), op.hyperparameters)
 
@@ -144,8 +153,11 @@ class Optimizer(ABC):
     ) -> list[tuple[Gradient | None, Variable]]:
         """Return pairs of gradient and variable, to be changed and given to `apply_gradients`.
 
+        The gradient is None for variables of `var_list` that the loss does not depend on.
+
         Raises:
-            InvalidArgumentError: There is nothing to train, or a variable has no gradient.
+            InvalidArgumentError: There is nothing to train, or a variable that the loss depends on has no
+                gradient because of a function on the way.
         """
         variables = _trained(loss, var_list)
         return list(zip(gradients(loss, variables), variables, strict=True))
@@ -163,7 +175,10 @@ class Optimizer(ABC):
         pairs = [(gradient, variable) for gradient, variable in grads_and_vars if gradient is not None]
         if not pairs:
             names = [variable.name for _, variable in grads_and_vars]
-            raise InvalidArgumentError(f"there is no gradient for any variable of {names}")
+            raise InvalidArgumentError(
+                f"there is no gradient for any variable of {names}: the loss does not depend on them",
+                hint="give other variables in var_list, or use these in the loss",
+            )
         updates = [
             update
             for gradient, variable in self.processed(pairs)
@@ -177,9 +192,12 @@ class Optimizer(ABC):
         """Return the gradients after clipping, as ``tf.keras.optimizers.legacy`` does it."""
         clipped: list[Gradient] = [gradient for gradient, _ in pairs]
         if self.clipvalue is not None:
-            clipped = [_limited(gradient, self.clipvalue) for gradient in clipped]
+            clipped = [clip_by_value(gradient, -self.clipvalue, self.clipvalue) for gradient in clipped]
         if self.clipnorm is not None:
-            clipped = [clip_by_norm(gradient, self.clipnorm) for gradient in clipped]
+            clipped = [
+                _clipped(gradient, variable, self.clipnorm)
+                for gradient, (_, variable) in zip(clipped, pairs, strict=True)
+            ]
         if self.global_clipnorm is not None:
             clipped, _ = clip_by_global_norm(clipped, self.global_clipnorm)
         return list(zip(clipped, (variable for _, variable in pairs), strict=True))
@@ -223,25 +241,35 @@ class Optimizer(ABC):
         return result
 
 
-def _limited(gradient: Gradient, limit: float) -> Gradient:
-    """Return a gradient with values between -limit and limit."""
-    if isinstance(gradient, RowGradient):
-        rows, sums = gradient.summed()
-        return RowGradient(rows[:, None], clip_by_value(sums, -limit, limit), gradient.table)
-    result: Tensor = clip_by_value(gradient, -limit, limit)
+def _clipped(gradient: Gradient, variable: Variable, norm: float) -> Gradient:
+    """Return a gradient of at most this norm; of a stacked variable, that of each member."""
+    if not variable.members:
+        clipped: Gradient = clip_by_norm(gradient, norm)
+        return clipped
+    whole: Tensor = gradient.dense() if isinstance(gradient, RowGradient) else gradient
+    ends = np.cumsum([0, *(member.sizes[0] for member in variable.members)])
+    parts = [whole[int(a) : int(b)] for a, b in itertools.pairwise(ends)]
+    result: Tensor = concatenate(*(clip_by_norm(part, norm) for part in parts), axis=0)
     return result
 
 
 def _trained(loss: Tensor, var_list: Sequence[Variable] | None) -> list[Variable]:
-    """Return the variables to train.
+    """Return the variables to train, and those of `var_list` that the loss does not depend on.
 
-    Those that were asked for must have a gradient; of the others, those behind `stop_gradient` are left out.
+    Other ones that were asked for must have a gradient; without `var_list`, variables behind
+    `stop_gradient` are left out.
     """
     used = variables_of([loss])
+    if var_list is not None and not len(var_list):
+        raise InvalidArgumentError(
+            f"var_list is empty, and the loss depends on {[variable.name for variable in used]}",
+            hint="trainable_variables(scope) gives those whose names begin with the scope; leave var_list "
+            "out to train all",
+        )
     for variable in var_list or ():
         if not isinstance(variable, Variable):
             raise SpecError(f"var_list must hold variables, and holds {variable!r}")
-    asked = [v for v in used if v.trainable] if var_list is None else list(var_list)
+    asked = [v for v in used if v.trainable] if var_list is None else wholes_of(var_list, used)
     if not asked:
         names = [variable.name for variable in used]
         raise InvalidArgumentError(f"the loss depends on no trainable variable (of {names})")
@@ -250,16 +278,16 @@ def _trained(loss: Tensor, var_list: Sequence[Variable] | None) -> list[Variable
         if gradient is not None:
             kept.append(variable)
             continue
+        if not any(variable is other for other in used):
+            kept.append(variable)
+            continue
         barriers = _barriers(loss, variable)
         if var_list is None and any(call.primitive.name == "stop_gradient" for call in barriers):
             continue
-        reason = (
-            "is reached only through " + ", ".join(f"{c.primitive.name} at {c.line}" for c in barriers)
-            if barriers
-            else "does not depend on it"
-        )
+        passed = ", ".join(f"{call.primitive.name} at {call.line}" for call in barriers)
         raise InvalidArgumentError(
-            f"{variable!r}, made at {variable.line}, has no gradient: the loss {reason}",
+            f"{variable!r}, made at {variable.line}, has no gradient: the loss is reached only through "
+            f"{passed}",
             hint="use a function that has a gradient, leave the variable out of var_list, or make it with "
             "trainable=False",
         )

@@ -44,7 +44,8 @@ def test_variable_names_and_shapes_are_those_of_tf(tmp_path):
 
 def test_checkpoint_before_training_and_after(tmp_path):
     model = regressor(tmp_path).train(line().repeat(), steps=3)
-    assert files(tmp_path) == ["checkpoint", "model.ckpt-0.safetensors", "model.ckpt-3.safetensors"]
+    checkpoints = ["model.ckpt-0.safetensors", "model.ckpt-3.safetensors"]
+    assert files(tmp_path) == ["checkpoint", "history.jsonl", *checkpoints]
     assert model.latest_checkpoint() == str(tmp_path / "model.ckpt-3")
     assert json.loads((tmp_path / "checkpoint").read_text()) == {
         "model_checkpoint_path": "model.ckpt-3",

@@ -8,6 +8,7 @@ import pytest
 from estimators import (
     clip_by_global_norm,
     clip_by_norm,
+    clip_by_value,
     global_norm,
     nn,
 )
@@ -61,6 +62,34 @@ def test_norms_of_rows_are_those_of_their_sums():
     np.testing.assert_allclose(found["half"], [[0.0], [1.5], [2.0]])
     np.testing.assert_allclose(found["rest"], [6.0])
     np.testing.assert_allclose(found["one"], [[0.0], [0.6], [0.8]])
+
+
+def test_values_of_rows_are_limited_in_their_sums():
+    slope = rows_of_a_table()
+    limited, doubled = clip_by_value(slope, -3.5, np.float64(3.5)), 2 * (slope * 4.0 / np.float32(2)) * -1
+    assert isinstance(limited, RowGradient)
+    found = run({"limited": limited.dense(), "doubled": doubled.dense()}, {}, table=np.zeros((3, 1)))
+    assert found["limited"].tolist() == [[0.0], [3.0], [3.5]]
+    assert found["doubled"].tolist() == [[0.0], [-12.0], [-16.0]]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda g: np.clip(g, -1, 1),
+        np.square,
+        np.asarray,
+        lambda g: g + 1,
+        lambda g: np.ones(3) * g,
+        lambda g: g * np.ones(3),
+        lambda g: 1 / g,
+        lambda g: clip_by_value(g, 0.5, 1.0),
+        lambda g: clip_by_value(g, -np.ones(3), 1.0),
+    ],
+)
+def test_other_functions_of_rows_say_to_make_them_dense(use):
+    with pytest.raises(TypeError, match=r"a table's rows\n.*gradient.dense\(\).*clip_by_value"):
+        use(rows_of_a_table())
 
 
 def test_limits_of_norms_are_positive():

@@ -270,7 +270,7 @@ def test_no_labels_are_named_where_the_model_uses_them(tmp_path):
     data = line().map(lambda features, label: features)
     with pytest.raises(TypeError) as caught:
         train_with(tmp_path, lambda features, labels: (features["x"] - labels).mean(), data)
-    assert "labels are None in mode 'train'" in caught.value.__notes__[0]
+    assert "labels are None in mode 'train'" in str(caught.value)
 
 
 def nan_data(feature, label=1.0):

@@ -86,6 +86,6 @@ def test_taxi(tmp_path, run):
     data = taxi_lines("train").shuffle(5120, seed=42).repeat().batch(512)
     model.train(data, max_steps=int(run.split("=")[1]))
     for name, weights in golden["weights"].items():
-        np.testing.assert_allclose(model.get_variable_value(name).ravel(), weights, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(model.get_variable_value(name).ravel(), weights, rtol=1e-5, atol=1e-6)
     results = model.evaluate(taxi_lines("valid").batch(512))
     assert results == {key: pytest.approx(value, rel=1e-4) for key, value in golden["eval_on_valid"].items()}

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from estimators import initializers
+from estimators import VariableStore, get_variable, initializers
 from estimators.initializers import INITIALIZERS, get
 
 FILTER = (3, 3, 40, 60)
@@ -126,3 +126,30 @@ def test_a_seed_of_one_s_own_replaces_the_generator(name):
 def test_what_does_not_fit_is_refused(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+def test_zeros_and_ones_as_classes_of_tf():
+    assert initializers.zeros() is initializers.zeros
+    assert initializers.ones()((2,)).tolist() == [1.0, 1.0]
+    assert get(initializers.ones()) is get("ones")
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted", "dtype"),
+    [
+        ({"initializer": np.array([1.0, 2.0])}, [1.0, 2.0], "float64"),
+        ({"initializer": 3.0, "shape": [2]}, [3.0, 3.0], "float32"),
+        ({"initializer": 3}, 3, "int64"),
+        ({"initializer": "ones", "shape": [2], "dtype": np.float64}, [1.0, 1.0], "float64"),
+    ],
+)
+def test_what_a_variable_may_start_at(settings, wanted, dtype):
+    with VariableStore():
+        variable = get_variable("v", **settings)
+    assert draw(variable.initializer, variable.sizes, variable.dtype).tolist() == wanted
+    assert variable.dtype == dtype
+
+
+def test_a_variable_cannot_start_at_a_tensor():
+    with VariableStore(), pytest.raises(TypeError, match="computed in the model"):
+        get_variable("v", initializer=get_variable("w") * 2)

@@ -63,9 +63,9 @@ def test_a_scope_is_shared_only_if_it_says_so():
         for reuse in (False, True, AUTO_REUSE):
             with variable_scope("critic", reuse=reuse):
                 layers.dense(leaf(None, 4), 3)
-        with pytest.raises(ValueError, match=r"'critic/dense/kernel' exists already, made at .*test_layers"):
-            with variable_scope("critic"):
-                layers.dense(leaf(None, 4), 3)
+        exists = r"'critic/dense/kernel' exists already, made at .*test_layers"
+        with pytest.raises(ValueError, match=exists), variable_scope("critic"):
+            layers.dense(leaf(None, 4), 3)
     assert len(store.variables) == 2
 
 
@@ -202,5 +202,5 @@ def test_convolution_without_channels_says_what_to_do():
 
 
 def test_unknown_activation_is_named():
-    with pytest.raises(ValueError, match="(?s)no activation 'rellu'.*did you mean 'relu'"):
+    with pytest.raises(ValueError, match=r"(?s)no activation 'rellu'.*did you mean 'relu'"):
         layers.Dense(3, activation="rellu")

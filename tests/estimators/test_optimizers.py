@@ -334,6 +334,30 @@ def test_a_loss_without_variables_cannot_be_minimized():
         Ftrl(0.1).minimize(leaf(3).sum())
 
 
+def test_variables_of_var_list_that_the_loss_does_not_depend_on(caplog):
+    used, idle = Variable("used", (3,)), Variable("idle", (3,))
+    pairs = Ftrl(0.1).compute_gradients(used.sum(), [used, idle])
+    assert [pair[1] for pair in pairs if pair[0] is None] == [idle]
+    op = Ftrl(0.1).minimize(used.sum(), var_list=[used, idle])
+    assert "does not depend on these variables of var_list: idle" in caplog.text
+    assert not [update for update in op.updates if "idle" in update.variable.name]
+
+
+def test_var_list_without_any_gradient():
+    used, idle = Variable("used", (3,)), Variable("idle", (3,))
+    with pytest.raises(ValueError, match=r"no gradient for any variable of \['idle'\]"):
+        Ftrl(0.1).minimize(used.sum(), var_list=[idle])
+    with pytest.raises(ValueError, match=r"var_list is empty.*\['used'\]"):
+        Ftrl(0.1).minimize(used.sum(), var_list=[])
+
+
+def test_functions_without_gradient_are_an_error():
+    used, idle = Variable("used", (3,)), Variable("idle", (3,))
+    loss = used.sum() + idle.argmax()
+    with pytest.raises(ValueError, match=r"'idle'.*has no gradient: .* only through argmax at"):
+        Ftrl(0.1).compute_gradients(loss, [used, idle])
+
+
 def test_only_trainable_variables_are_trained():
     fixed, free = Variable("fixed", (), initializer=constant(2.0), trainable=False), Variable("free", ())
     op = Ftrl(0.1).minimize(fixed * free)

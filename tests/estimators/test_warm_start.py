@@ -153,3 +153,21 @@ def test_a_warm_start_from_nothing_is_refused(tmp_path):
 def test_a_warm_start_is_a_path_or_settings(tmp_path):
     with pytest.raises(TypeError, match="must be a path or WarmStartSettings, not 3"):
         estimator(tmp_path, warm=3)
+
+
+def test_the_log_says_what_was_taken(old, tmp_path, caplog):
+    caplog.set_level("INFO", "estimators")
+    estimator(tmp_path / "new", warm=old.model_dir).train(line().take(0))
+    assert "Warm-started: sum/a, sum/b" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("um", "beginning of no variable of"),
+        ("sum/f", "not trainable (sum/fixed); give a list, ['sum/f']"),
+    ],
+)
+def test_a_warm_start_of_nothing_is_a_warning(old, tmp_path, caplog, wanted, words):
+    estimator(tmp_path / "new", warm=WarmStartSettings(old.model_dir, wanted)).train(line().take(0))
+    assert words in next(m for m in caplog.messages if "Nothing was warm-started" in m)

@@ -203,7 +203,7 @@ def _multi_hot(_: int, ids: Any, *weights: Any, num_buckets: int) -> Any:
 
 
 multi_hot = Primitive(
-    "multi_hot",
+    "multi_hot_counts",
     _multi_hot_infer,
     _multi_hot,
     lambda: [
