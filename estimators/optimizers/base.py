@@ -159,8 +159,7 @@ class Optimizer(Described, ABC):
             InvalidArgumentError: There is nothing to train, or a variable that the loss depends on has no
                 gradient because of a function on the way.
         """
-        variables = _trained(loss, var_list)
-        return list(zip(gradients(loss, variables), variables, strict=True))
+        return _trained(loss, var_list)
 
     def apply_gradients(self, grads_and_vars: GradsAndVars, global_step: Tensor | None = None) -> TrainOp:
         """Return what one step with these gradients changes.
@@ -253,8 +252,8 @@ def _clipped(gradient: Gradient, variable: Variable, norm: float) -> Gradient:
     return result
 
 
-def _trained(loss: Tensor, var_list: Sequence[Variable] | None) -> list[Variable]:
-    """Return the variables to train, and those of `var_list` that the loss does not depend on.
+def _trained(loss: Tensor, var_list: Sequence[Variable] | None) -> list[tuple[Gradient | None, Variable]]:
+    """Return gradients with the variables to train; None for those that the loss does not depend on.
 
     Other ones that were asked for must have a gradient; without `var_list`, variables behind
     `stop_gradient` are left out.
@@ -273,13 +272,10 @@ def _trained(loss: Tensor, var_list: Sequence[Variable] | None) -> list[Variable
     if not asked:
         names = [variable.name for variable in used]
         raise InvalidArgumentError(f"the loss depends on no trainable variable (of {names})")
-    kept = []
+    kept: list[tuple[Gradient | None, Variable]] = []
     for variable, gradient in zip(asked, gradients(loss, asked), strict=True):
-        if gradient is not None:
-            kept.append(variable)
-            continue
-        if not any(variable is other for other in used):
-            kept.append(variable)
+        if gradient is not None or not any(variable is other for other in used):
+            kept.append((gradient, variable))
             continue
         barriers = _barriers(loss, variable)
         if var_list is None and any(call.primitive.name == "stop_gradient" for call in barriers):
