@@ -13,7 +13,7 @@ from dataflow.expr.primitives.lookup import bucketize
 from dataflow.expr.tensor import Tensor
 from estimators.feature_column.base import CategoricalColumn, DenseColumn, Features
 from estimators.feature_column.numeric import NumericColumn
-from estimators.graph.primitives.columns import multi_hot
+from estimators.graph.primitives.columns import multi_hot_counts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class BucketizedColumn(CategoricalColumn, DenseColumn):
 
     def dense(self, features: Features) -> Tensor:
         """Return 1 for the bucket of each value, 0 for the others."""
-        result: Tensor = multi_hot(self.ids(features), num_buckets=self.num_buckets)
+        result: Tensor = multi_hot_counts(self.ids(features), num_buckets=self.num_buckets)
         return result
 
     def ids(self, features: Features) -> Tensor:

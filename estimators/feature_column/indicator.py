@@ -8,7 +8,7 @@ from dataflow.errors import InvalidArgumentError
 from dataflow.expr.tensor import Tensor
 from estimators.feature_column.base import CategoricalColumn, DenseColumn, Features, SequenceDenseColumn
 from estimators.feature_column.sequence import ids_of, refuse_sequence
-from estimators.graph.primitives.columns import multi_hot
+from estimators.graph.primitives.columns import multi_hot_counts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,13 +32,15 @@ class IndicatorColumn(DenseColumn, SequenceDenseColumn):
         refuse_sequence(self.name, self.categorical_column)
         weights = self.categorical_column.weights(features)
         given = () if weights is None else (weights,)
-        result: Tensor = multi_hot(self.categorical_column.ids(features), *given, num_buckets=self.width)
+        result: Tensor = multi_hot_counts(
+            self.categorical_column.ids(features), *given, num_buckets=self.width
+        )
         return result
 
     def sequence(self, features: Features) -> tuple[Tensor, Tensor]:
         """Return the counts at each step, ``[batch, time, width]``, and the lengths."""
         ids, lengths = ids_of(self.name, self.categorical_column, features)
-        return multi_hot(ids, num_buckets=self.width), lengths
+        return multi_hot_counts(ids, num_buckets=self.width), lengths
 
 
 def indicator_column(categorical_column: CategoricalColumn) -> IndicatorColumn:

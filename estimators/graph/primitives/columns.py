@@ -187,7 +187,9 @@ is_null = Primitive(
 
 def _multi_hot_infer(ids: Tensor, *weights: Tensor, num_buckets: int) -> TensorSpec:
     if ids.dtype != np.dtype(np.int64) or any(w.ndim != ids.ndim for w in weights):
-        raise SpecError(f"multi_hot takes int64 ids and weights of their shape, not {ids.spec}, {weights}")
+        raise SpecError(
+            f"multi_hot_counts takes int64 ids and weights of their shape, not {ids.spec}, {weights}"
+        )
     return TensorSpec((*ids.shape[:-1], num_buckets), np.float32)
 
 
@@ -202,7 +204,7 @@ def _multi_hot(_: int, ids: Any, *weights: Any, num_buckets: int) -> Any:
     return out.reshape((*ids.shape[:-1], num_buckets))
 
 
-multi_hot = Primitive(
+multi_hot_counts = Primitive(
     "multi_hot_counts",
     _multi_hot_infer,
     _multi_hot,

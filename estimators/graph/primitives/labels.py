@@ -10,6 +10,7 @@ from dataflow.errors import InvalidArgumentError, SpecError, did_you_mean
 from dataflow.expr.primitives.lookup import vocabulary_lookup
 from dataflow.expr.tensor import Primitive, Tensor
 from dataflow.spec import TensorSpec, is_text
+from estimators.graph.primitives.columns import multi_hot_counts
 
 
 def _shown(value: Any) -> str:
@@ -111,10 +112,8 @@ def _multi_hot(_: int, ids: Any, *, classes: int) -> Any:
             f"{rows[bad][0]}",
             hint="check the label column and n_classes, or give a label_vocabulary",
         )
-    hot = np.zeros((len(rows), classes), np.float32)
-    row, place = np.nonzero(rows >= 0)
-    hot[row, rows[row, place]] = 1
-    return hot.reshape(*np.shape(ids)[:-1], classes)
+    counts = multi_hot_counts.compute(0, rows, num_buckets=classes)
+    return np.minimum(counts, np.float32(1)).reshape(*np.shape(ids)[:-1], classes)
 
 
 multi_hot = Primitive(
