@@ -36,34 +36,6 @@ def _check(x: Tensor, *rows: Tensor) -> None:
         )
 
 
-def batch_norm_train(
-    x: Tensor, gamma: Any, beta: Any, *, epsilon: float, relu: bool = False
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalize with the mean and the variance of x itself.
-
-    Args:
-        x: ``[..., channels]``; the other axes are rows.
-        gamma: ``[channels]``.
-        beta: ``[channels]``.
-        epsilon: What keeps the divisor from 0.
-        relu: Set what is negative to 0: in the same steps, so that it costs nothing.
-
-    Returns:
-        ``(x - mean) / √(variance + epsilon) · gamma + beta``, and the mean and the variance ``[channels]``.
-        The variance is the mean squared deviation (biased). Sums are float64. Without rows both are 0.
-
-    Raises:
-        SpecError: The shapes or dtypes do not fit.
-
-    >>> from estimators.graph.variable import Variable
-    >>> row = Variable("row", (3,))
-    >>> batch_norm_train(Variable("x", (8, 3)), row, row, epsilon=1e-3)[0]
-    Tensor(batch_norm, shape=(8, 3), dtype=float32)
-    """
-    mean, variance = moments(x)
-    return batch_norm(x, gamma, beta, mean, variance, epsilon=epsilon, relu=relu), mean, variance
-
-
 def batch_norm_inference(
     x: Tensor, gamma: Any, beta: Any, mean: Any, variance: Any, *, epsilon: float
 ) -> Tensor:
@@ -99,7 +71,8 @@ def with_relu(y: Tensor) -> Tensor | None:
 
     >>> from estimators.graph.variable import Variable
     >>> row = Variable("row", (3,))
-    >>> y = batch_norm_train(Variable("x", (8, 3)), row, row, epsilon=1e-3)[0]
+    >>> x = Variable("x", (8, 3))
+    >>> y = batch_norm(x, row, row, *moments(x), epsilon=1e-3)
     >>> with_relu(y).call.attributes["relu"], with_relu(row)
     (True, None)
     """
