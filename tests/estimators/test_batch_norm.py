@@ -4,15 +4,10 @@ import pytest
 from dataflow.expr.tensor import parameter
 from dataflow.spec import TensorSpec
 from estimators.graph.gradients import gradients
-from estimators.graph.primitives.normalization import batch_norm, batch_norm_inference, moments, with_relu
+from estimators.graph.primitives.normalization import batch_norm_inference, moments, with_relu
 from estimators.graph.program import Program
 from estimators.graph.variable import Variable
-from tests.estimators.twins import run_kernel
-
-
-def batch_norm_train(x, gamma, beta, *, epsilon, relu=False):
-    mean, variance = moments(x)
-    return batch_norm(x, gamma, beta, mean, variance, epsilon=epsilon, relu=relu), mean, variance
+from tests.estimators.twins import batch_norm_train, run_kernel
 
 
 def arrays(shape, dtype=np.float32):

@@ -3,12 +3,19 @@
 import numpy as np
 
 from dataflow.expr.tensor import as_tensor
+from estimators.graph.primitives.normalization import batch_norm, moments
 from estimators.graph.registry import KERNELS
 
 
 def fresh(spec):
     """Return an array as a kernel may get it: full of what must not be seen again."""
     return np.full(spec.shape, np.nan if spec.dtype.kind == "f" else 99, spec.dtype)
+
+
+def batch_norm_train(x, gamma, beta, *, epsilon, relu=False):
+    """Return x normalized with its own mean and variance, and these."""
+    mean, variance = moments(x)
+    return batch_norm(x, gamma, beta, mean, variance, epsilon=epsilon, relu=relu), mean, variance
 
 
 def run_kernel(primitive, *inputs, **attributes):

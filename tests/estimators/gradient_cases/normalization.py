@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from estimators.graph.primitives.normalization import batch_norm_train
+from tests.estimators.twins import batch_norm_train
 
 X = np.sin(np.arange(24.0) ** 2).reshape(2, 2, 3, 2)
 GAMMA, BETA = np.array([1.5, -0.5]), np.array([0.1, 0.2])
