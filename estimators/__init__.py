@@ -61,6 +61,7 @@ from estimators.optimizers import Ftrl
 from estimators.run_config import RunConfig
 from estimators.sklearn_adapter import as_sklearn
 from estimators.specs import EstimatorSpec, ModeKeys, Scaffold
+from estimators.vocab_info import VocabInfo
 from estimators.warm_start import WarmStartSettings
 
 __all__ = [
@@ -99,6 +100,7 @@ __all__ = [
     "SessionRunHook",
     "SessionRunValues",
     "VariableStore",
+    "VocabInfo",
     "WarmStartSettings",
     "__version__",
     "as_sklearn",

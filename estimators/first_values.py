@@ -49,7 +49,7 @@ def first_values(model: Model, seed: int | None, settings: WarmStartSettings | N
     variables = model.variables
     values = initial_values(variables, seed)
     if settings is not None:
-        warm_start(values, variables, settings)
+        warm_start(values, variables, settings, seed)
     return _initialized(values, model.spec.scaffold)
 
 

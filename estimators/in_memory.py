@@ -210,6 +210,11 @@ def _array(name: str, value: Any) -> Any:
     try:
         (column,) = Dataset.from_tensors(value).node.leaves  # type: ignore[attr-defined]
     except DataflowError as error:
+        if isinstance(value, list | tuple) and any(item is None for item in value):
+            raise SpecError(
+                f"{name} has None among its values",
+                hint="give np.nan for a missing number, '' for missing text",
+            ) from error
         raise SpecError(
             f"{name} does not fit into an array of one type: {error.message}",
             hint="give each array one type, for example with astype, and rows of one shape",

@@ -17,8 +17,10 @@ from dataflow.expr.function import Function, postorder
 from dataflow.expr.tensor import CONSTANT, PARAMETER, Tensor, parameter
 from dataflow.expr.user_function import UserFunction
 from dataflow.one_shot import symbolic_elements
+from dataflow.options import Options, usable_cores
 from dataflow.spec import Structure, TensorSpec, component_names, flatten, pack
 from dataflow.transforms.map import Map
+from estimators.graph.schedule import without_repeats
 from estimators.graph.scope import BATCH_NUMBER
 from estimators.graph.variable import VARIABLE
 from estimators.in_memory import BATCH_SIZE, as_batches, numpy_input_fn, pandas_input_fn
@@ -28,6 +30,8 @@ __all__ = [
     "pandas_input_fn", "replaced", "symbolic_input",
 ]  # fmt: skip
 
+BLOCK_BYTES = 16 << 20
+"""Reading aims at blocks of this size: small ones mean more Python, which the steps have to wait for."""
 InputFn = Any
 """A `Dataset`, a function that returns one, or rows in memory: see `call_input_fn`."""
 
@@ -144,7 +148,8 @@ def hoist(
         outputs: Everything that a program computes.
 
     Returns:
-        A dataset of tuples of columns, and the tensors of the program's graph that they are values of.
+        A dataset of tuples of columns, read in large blocks and with one core left
+        to the program, and the tensors of the program's graph that they are values of.
     """
     order = postorder(outputs)
     trained: set[int] = set()
@@ -165,10 +170,13 @@ def hoist(
             frontier[id(tensor.call), tensor.output] = tensor
     columns = tuple(frontier.values()) or source.leaves[:1]
     specs = tuple(TensorSpec(tensor.shape, tensor.dtype) for tensor in columns)
+    graph = Function(source.leaves, without_repeats(columns))
     function = UserFunction(
-        _model_inputs, dataset.element_spec, specs, "traced", Function(source.leaves, columns), verify=False
+        _model_inputs, dataset.element_spec, specs, "traced", graph, verify=False
     )
-    return Dataset(Map(dataset.node, function)), columns
+    fed_dataset = Dataset(Map(dataset.node, function))
+    defaults = Options(threads=max(1, usable_cores() - 1), block_bytes=BLOCK_BYTES)
+    return fed_dataset.with_options(defaults.merged_with(dataset.options())), columns
 
 
 def _model_inputs(*_: Structure) -> Structure:

@@ -17,6 +17,7 @@ from dataflow.runtime.iterate import BlockIterator
 from dataflow.storage import files
 from dataflow.strings import Strings
 from estimators import checkpoint as checkpoints
+from estimators.blas import fitting_blas_threads
 from estimators.checkpoint import GLOBAL_STEP, Checkpoint
 from estimators.graph.variable import Array
 from estimators.history import TrainingHistory
@@ -26,7 +27,7 @@ from estimators.metrics.base import Metric
 from estimators.numerics import NanLossDuringTrainingError
 from estimators.progress import log, number, progress_bar
 from estimators.run_config import RunConfig
-from estimators.session import Session
+from estimators.session import NO_NAN, Session
 
 STEPS_PER_CALL = 64
 """Most steps between two looks at clocks and signals."""
@@ -74,7 +75,7 @@ class TrainLoop:
         self.history = TrainingHistory(self.model_dir, self.step)
         blocks = self._open_input()
         try:
-            with Interrupts() as interrupts:
+            with Interrupts() as interrupts, fitting_blas_threads(self.session.model.ends):
                 self._save(blocks.state())
                 self.session.stop_requested = False
                 self._train(blocks, interrupts)
@@ -215,13 +216,17 @@ def evaluate(session: Session, metrics: Mapping[str, Metric], steps: int | None)
     """
     sums = {name: metric.zero() for name, metric in metrics.items()}
     losses, count = 0.0, 0
-    with contextlib.closing(session.dataset.blocks()) as blocks:
+    threads = fitting_blas_threads(session.model.ends)
+    with threads, contextlib.closing(session.dataset.blocks()) as blocks:
         while (steps is None or count < steps) and not session.stop_requested:
             block = blocks.read(STEPS_PER_CALL if steps is None else min(STEPS_PER_CALL, steps - count))
             if block is None:
                 break
-            for _, fetched in session.run_each(block, count):
-                losses, count = losses + float(fetched["loss"]), count + 1
+            for columns, fetched in session.run_each(block, count):
+                loss = float(fetched["loss"])
+                if math.isnan(loss) and not math.isnan(losses):
+                    _warn_of_nan(session, columns, count)
+                losses, count = losses + loss, count + 1
                 for name, metric in metrics.items():
                     arrays = [fetched[f"{name}/{i}"] for i in range(len(metric.inputs))]
                     sums[name] += metric.update(*arrays)
@@ -236,6 +241,13 @@ def evaluate(session: Session, metrics: Mapping[str, Metric], steps: int | None)
     }
     results["loss"] = np.float32(losses / count if count else 0.0)
     return results
+
+
+def _warn_of_nan(session: Session, columns: Sequence[Column], batch: int) -> None:
+    """Say which feature or label of a batch made its loss NaN, if one did."""
+    found = session.nan_in(columns)
+    if found is not None:
+        log.warning("The loss of batch %d is NaN: %s; %s.", batch, found, NO_NAN)
 
 
 def predict(session: Session, single: bool) -> Iterator[dict[str, Any]]:

@@ -28,6 +28,9 @@ def is_nan(value: Any) -> bool:
     )
 
 
+_SAME_NUMBERS = ("cast", "concatenate", "index", "reshape")
+
+
 def nan_in_input(source: SymbolicInput, tensors: Sequence[Tensor], columns: Sequence[Any]) -> str | None:
     """Say which column of a batch holds NaN, or infinity; None if there is none.
 
@@ -41,20 +44,39 @@ def nan_in_input(source: SymbolicInput, tensors: Sequence[Tensor], columns: Sequ
         for tensor, column in zip(tensors, columns, strict=True):
             if isinstance(column, np.ndarray | np.generic) and column.dtype.kind == "f":
                 array: Array = np.atleast_1d(column)
-                bad: Any = np.asarray(test(array)).reshape(len(array), -1).any(axis=1)
-                if bad.any():
+                if test(array).any():
+                    inner, part = _part(tensor, array, test)
+                    bad: Any = np.asarray(test(part)).reshape(len(part), -1).any(axis=1)
                     return (
-                        f"{_name_of(source, tensor)} is {what} in {np.count_nonzero(bad)} of {len(bad)} "
+                        f"{_name_of(source, inner)} is {what} in {np.count_nonzero(bad)} of {len(bad)} "
                         f"examples of the batch, first in example {np.argmax(bad)} (from 0)"
                     )
     return None
 
 
+def _part(tensor: Tensor, array: Array, test: Callable[..., Array]) -> tuple[Tensor, Array]:
+    """Return the first part of joined features that fails a test, and its values."""
+    call = tensor.call
+    if call.primitive.name != "concatenate" or call.attributes.get("axis") not in (-1, array.ndim - 1):
+        return tensor, array
+    start = 0
+    for part in call.inputs:
+        width = part.shape[-1]
+        if width is None:
+            return tensor, array
+        values = array[..., start : start + width]
+        if test(values).any():
+            return _part(part, values, test)
+        start += width
+    return tensor, array
+
+
 def _name_of(source: SymbolicInput, tensor: Tensor) -> str:
-    inner = {id(call) for call in postorder([tensor])}
+    order = postorder([tensor])
+    inner = {id(call) for call in order}
     pairs = zip(source.names, source.leaves, strict=True)
     names = ", ".join(name for name, leaf in pairs if id(leaf.call) in inner)
-    if tensor.call.primitive is PARAMETER:
+    if all(call.primitive is PARAMETER or call.primitive.name in _SAME_NUMBERS for call in order):
         return names
     return f"{tensor.call.primitive.name} of {names}, at {tensor.call.line},"
 

@@ -26,6 +26,11 @@ _Step: TypeAlias = tuple[list[Column], dict[str, Any]]
 MANY_PROGRAMS = 16
 """So many different requests of hooks look like tensors that are made anew for each step."""
 
+NO_NAN = (
+    "give missing numbers a value, as numeric_column(key, default_value=0) does for features, or leave such "
+    "rows out with filter"
+)
+
 
 class Session:
     """A model over its input, ready to run.
@@ -189,6 +194,10 @@ class Session:
         """Return the name of a variable that holds NaN, or None."""
         return next((name for name, value in self.values.items() if is_nan(value)), None)
 
+    def nan_in(self, columns: Sequence[Any]) -> str | None:
+        """Say which feature or label of a batch holds NaN, or infinity; None if there is none."""
+        return nan_in_input(self.model.source, self._columns, columns)
+
     def why_nan(self, columns: Sequence[Any], number: int) -> tuple[str, str]:
         """Return what is known about where NaN in the step that was run last came from, and what to do."""
         if self._reference:
@@ -198,9 +207,9 @@ class Session:
                     f": {found}",
                     "keep values in range there (clip, a small constant), or learn more slowly",
                 )
-        found = nan_in_input(self.model.source, self._columns, columns)
+        found = self.nan_in(columns)
         if found is not None:
-            return f": {found}", "give missing numbers a value, or leave such rows out with filter"
+            return f": {found}", NO_NAN
         cause = (
             "no step has been done, so the model itself gives it with its first values: look for logarithms, "
             "divisions and roots of 0"

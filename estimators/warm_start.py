@@ -15,6 +15,7 @@ from estimators import checkpoint as checkpoints
 from estimators.checkpoint import Checkpoint
 from estimators.graph.variable import Array, Variable
 from estimators.progress import log
+from estimators.vocab_info import VocabInfo, remapped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,9 @@ class WarmStartSettings:
             newest of its checkpoints).
         vars_to_warm_start: A regular expression, matched with the beginning of names: of trainable
             variables alone, no slots of optimizers. A list of expressions: of all variables, the global
-            step too. A list of variables. None: none.
+            step too. A list of variables. None: those of `var_name_to_vocab_info`.
+        var_name_to_vocab_info: A `VocabInfo` by the model's name of each variable whose rows stand for other
+            words than in the checkpoint.
         var_name_to_prev_var_name: Names in the checkpoint by the model's names, where they differ.
 
     Raises:
@@ -39,6 +42,7 @@ class WarmStartSettings:
 
     ckpt_to_initialize_from: str | os.PathLike[str]
     vars_to_warm_start: str | Sequence[str] | Sequence[Variable] | None = ".*"
+    var_name_to_vocab_info: Mapping[str, VocabInfo] | None = None
     var_name_to_prev_var_name: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -47,6 +51,9 @@ class WarmStartSettings:
         object.__setattr__(self, "ckpt_to_initialize_from", os.fspath(self.ckpt_to_initialize_from))
         if not self.ckpt_to_initialize_from:
             raise InvalidArgumentError("ckpt_to_initialize_from is empty")
+        for name, info in (self.var_name_to_vocab_info or {}).items():
+            if not isinstance(info, VocabInfo):
+                raise SpecError(f"var_name_to_vocab_info must hold a VocabInfo for {name!r}, not {info!r}")
         for expression in self._expressions():
             try:
                 re.compile(expression)
@@ -72,7 +79,7 @@ class WarmStartSettings:
         """Return those of a model's variables that get values of the checkpoint."""
         wanted = self.vars_to_warm_start
         if wanted is None:
-            return []
+            return [v for v in variables if v.trainable and v.name in (self.var_name_to_vocab_info or {})]
         if isinstance(wanted, str):
             return [v for v in variables if v.trainable and re.match(wanted, v.name)]
         expressions = self._expressions()
@@ -93,33 +100,47 @@ def as_settings(value: WarmStartSettings | str | os.PathLike[str] | None) -> War
     raise SpecError(f"warm_start_from must be a path or WarmStartSettings, not {value!r}")
 
 
-def warm_start(values: dict[str, Array], variables: Sequence[Variable], settings: WarmStartSettings) -> None:
+def warm_start(
+    values: dict[str, Array], variables: Sequence[Variable], settings: WarmStartSettings, seed: int | None
+) -> None:
     """Put values of a checkpoint in place of first values.
 
     Args:
         values: Arrays by name; they change.
         variables: Of the model.
         settings: Which, and from where.
+        seed: Of the model; for rows of new words.
 
     Raises:
         InvalidArgumentError: The checkpoint has no such variable, or one of another shape or dtype; or a
-            name of `var_name_to_prev_var_name` is not used.
-        NotFoundError: There is no checkpoint.
+            name of `var_name_to_prev_var_name` or `var_name_to_vocab_info` is not used; or a vocabulary
+            does not fit.
+        NotFoundError: There is no checkpoint, or no file of a vocabulary.
     """
     log.info("Warm-starting with %s", settings)
     found = _load(os.fspath(settings.ckpt_to_initialize_from))
     previous = dict(settings.var_name_to_prev_var_name or {})
+    vocabularies = dict(settings.var_name_to_vocab_info or {})
     taken = []
     for variable in settings.chosen(variables):
         name = previous.pop(variable.name, variable.name)
-        values[variable.name] = _value(found, name, variable)
+        info = vocabularies.pop(variable.name, None)
+        if info is None:
+            values[variable.name] = _value(found, name, variable)
+        else:
+            values[variable.name] = remapped(_found(found, name, variable), variable, info, seed)
         taken.append(variable.name if name == variable.name else f"{variable.name} (from {name})")
     _say_taken(taken, variables, settings)
-    for name in previous:
-        names = did_you_mean(name, [variable.name for variable in settings.chosen(variables)])
-        raise InvalidArgumentError(
-            f"var_name_to_prev_var_name has {name!r}, which is not a variable to warm-start; {names}"
-        )
+    chosen = settings.chosen(variables) or variables
+    _check_used("var_name_to_prev_var_name", previous, chosen)
+    _check_used("var_name_to_vocab_info", vocabularies, chosen)
+
+
+def _check_used(argument: str, left: Mapping[str, object], chosen: Sequence[Variable]) -> None:
+    """Raise if an argument says something of a variable that is not warm-started."""
+    for name in left:
+        names = did_you_mean(name, [variable.name for variable in chosen])
+        raise InvalidArgumentError(f"{argument} has {name!r}, which is not a variable to warm-start; {names}")
 
 
 def _say_taken(taken: Sequence[str], variables: Sequence[Variable], settings: WarmStartSettings) -> None:
@@ -152,7 +173,7 @@ def _load(path: str) -> Checkpoint:
         ) from error
 
 
-def _value(found: Checkpoint, name: str, variable: Variable) -> Array:
+def _found(found: Checkpoint, name: str, variable: Variable) -> Array:
     value = found.values.get(name)
     if value is None:
         raise InvalidArgumentError(
@@ -160,10 +181,16 @@ def _value(found: Checkpoint, name: str, variable: Variable) -> Array:
             hint=f"{did_you_mean(name, sorted(found.values))}. Name it in var_name_to_prev_var_name, or "
             "leave the variable out with vars_to_warm_start",
         )
+    return value
+
+
+def _value(found: Checkpoint, name: str, variable: Variable) -> Array:
+    value = _found(found, name, variable)
     if value.shape != variable.shape or value.dtype != variable.dtype:
         raise InvalidArgumentError(
             f"{variable!r} cannot start with {name!r} of {found.path}, which has shape {value.shape} "
             f"({value.dtype})",
-            hint="leave it out with vars_to_warm_start",
+            hint="leave it out with vars_to_warm_start; if its rows stand for other words, give both "
+            "vocabularies in var_name_to_vocab_info",
         )
     return np.array(value)

@@ -108,7 +108,8 @@ def unframe(
             reason = BAD_DATA
             break
         end = written + stop - start
-        data[written:end] = buffer[start:stop]
+        for k in range(stop - start):
+            data[written + k] = buffer[start + k]
         written = end
         count += 1
         offsets[count] = written
@@ -122,7 +123,8 @@ def frame(record: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
     size = len(record)
     for i in range(8):
         out[i] = (size >> (8 * i)) & 255
-    out[12 : 12 + size] = record
+    for k in range(size):
+        out[12 + k] = record[k]
     of_length = _checksum(out, 0, 8)
     of_data = _checksum(out, 12, 12 + size)
     for i in range(4):

@@ -102,9 +102,9 @@ def gather(
 ) -> None:
     """Copy the strings that start at ``starts[rows]`` to ``out[offsets[i]:offsets[i + 1]]``."""
     for i in range(len(rows)):
-        source = starts[rows[i]]
-        start, stop = offsets[i], offsets[i + 1]
-        out[start:stop] = data[source : source + stop - start]
+        source, start = starts[rows[i]], offsets[i]
+        for k in range(offsets[i + 1] - start):
+            out[start + k] = data[source + k]
 
 
 @kernel

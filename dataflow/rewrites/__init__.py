@@ -20,11 +20,13 @@ from dataflow.rewrites.place_threads import place_threads
 from dataflow.rewrites.prune_columns import prune_columns
 from dataflow.rewrites.push_filters import push_filters
 from dataflow.rewrites.push_positions import push_positions
+from dataflow.rewrites.rows_before_batch import rows_before_batch
 from dataflow.rewrites.window_batches import window_batches
 
 RULES: tuple[Rule, ...] = (
     drop_no_ops,  # first: what does nothing would keep the other rules from seeing neighbours
     push_positions,  # before fusing: a map that fails would keep others from being passed
+    rows_before_batch,  # before narrowing: what comes below a batch may go on below a shuffle
     narrow_early,  # before fusing: what moves below a shuffle meets the maps there
     fuse_maps,  # before pruning: one function knows best which columns are used
     prune_columns,

@@ -8,6 +8,8 @@ from dataflow.options import Options
 from dataflow.plan.node import Node
 from dataflow.spec import Structure, TensorSpec, flatten, is_text
 from dataflow.transforms.map import Map
+from dataflow.transforms.prefetch import Prefetch
+from dataflow.transforms.repeat import Repeat
 from dataflow.transforms.shuffle import Shuffle
 
 TEXT_BYTES = 16
@@ -17,21 +19,21 @@ UNKNOWN_SIZE = 8
 
 
 def narrow_early(node: Node, options: Options) -> Node | None:
-    """Move a map below a shuffle where its results take less memory than its arguments.
+    """Move a map below a shuffle where its results take less memory than its arguments, also past a repeat.
 
-    Right because a shuffle draws places, whatever stands there, and a total function of single elements
-    does not change how many there are.
+    Right because a shuffle draws places, whatever stands there, a repeat and a prefetch pass elements on, and
+    a total function of single elements does not change how many there are.
     """
     match node:
-        case Map(function=function, input=Shuffle(input=source) as shuffle):
-            pass
+        case Map(function=function, input=(Shuffle() | Repeat() | Prefetch()) as stage):
+            source = stage.input
         case _:
             return None
     if function.graph is None or not function.graph.is_total:
         return None
     if row_bytes(function.output_spec) >= row_bytes(source.element_spec):
         return None
-    return shuffle.with_inputs(node.with_inputs(source))
+    return stage.with_inputs(node.with_inputs(source))
 
 
 def row_bytes(spec: Structure) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -53,26 +55,64 @@ def input_layer(features: Features, feature_columns: Columns, trainable: bool = 
     columns = sorted_columns(feature_columns)
     _check_features(features)
     with variable_scope(layer_name(None, "input_layer")):
-        dense = [_dense(column, trainable) for column in columns]
-        rows = _embedded(dense, features)
-        return _joined([rows[column] if column in rows else column.dense(features) for column in dense])
+        parts = [_part(_dense(column, trainable), features) for column in columns]
+        return _joined(_in_runs(parts))
 
 
-def _embedded(columns: Sequence[DenseColumn], features: Features) -> dict[DenseColumn, Tensor]:
-    """Return the vectors of embeddings of one category each: those of one size are looked up together."""
-    groups: dict[tuple[int, bool], list[tuple[EmbeddingColumn, Tensor]]] = {}
-    for column in columns:
-        if isinstance(column, EmbeddingColumn) and (ids := column.single_ids(features)) is not None:
-            key = (column.width, column.embedding.trainable)
-            groups.setdefault(key, []).append((column, ids))
-    found: dict[DenseColumn, Tensor] = {}
-    for (width, trainable), group in groups.items():
-        tables = [column.table() for column, _ in group]
-        ids = joined_ids(tables, [part for _, part in group])
-        whole = one_table(f"tables_of_{width}{'' if trainable else '_frozen'}", tables)
-        vectors = gather_sum(whole, ids[..., None])
-        found.update({column: vectors[:, i] for i, (column, _) in enumerate(group)})
+_Kind: TypeAlias = tuple[int, bool] | str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Part:
+    """What a column gives an input layer.
+
+    Attributes:
+        kind: Size and trainability of an embedding of one category each; else "numbers" that need no
+            variable, or "own" ones, as strings.
+        value: Ids of such an embedding, else numbers; ``[batch, n]``.
+        table: Of such an embedding.
+    """
+
+    kind: _Kind
+    value: Tensor
+    table: Variable | None = None
+
+
+def _part(column: DenseColumn, features: Features) -> _Part:
+    if isinstance(column, EmbeddingColumn) and (ids := column.single_ids(features)) is not None:
+        return _Part((column.width, column.embedding.trainable), ids, column.table())
+    value = column.dense(features)
+    return _Part("own" if variables_of([value]) else "numbers", value)
+
+
+def _in_runs(parts: Sequence[_Part]) -> list[Tensor]:
+    """Return few tensors to put beside each other: numbers as one, embeddings of one size looked up at once."""
+    runs = [(kind, list(run)) for kind, run in itertools.groupby(parts, lambda part: part.kind)]
+    tables = [(kind, run) for kind, run in runs if isinstance(kind, tuple)]
+    vectors = {
+        kind: iter(_looked_up(kind, [run for other, run in tables if other == kind]))
+        for kind in dict.fromkeys(kind for kind, _ in tables)
+    }
+    found = []
+    for kind, run in runs:
+        if isinstance(kind, tuple):
+            found.append(next(vectors[kind]))
+        else:
+            values = [part.value for part in run]
+            found += [_joined(values)] if kind == "numbers" else values
     return found
+
+
+def _looked_up(kind: tuple[int, bool], runs: Sequence[Sequence[_Part]]) -> list[Tensor]:
+    """Return the vectors of each run of embeddings beside each other, ``[batch, columns * width]``."""
+    width, trainable = kind
+    parts = [part for run in runs for part in run]
+    tables = [part.table for part in parts if part.table is not None]
+    whole = one_table(f"tables_of_{width}{'' if trainable else '_frozen'}", tables)
+    vectors = gather_sum(whole, joined_ids(tables, [part.value for part in parts])[..., None])
+    stops = np.cumsum([len(run) for run in runs])[:-1]
+    pieces: list[Any] = np.split(vectors, stops, axis=1) if len(runs) > 1 else [vectors]
+    return [piece.reshape(-1, len(run) * width) for piece, run in zip(pieces, runs, strict=True)]
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

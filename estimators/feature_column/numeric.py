@@ -57,7 +57,7 @@ class NumericColumn(DenseColumn):
         if is_text(raw.dtype):
             raise SpecError(
                 f"numeric_column({self.key!r}) needs numbers, and the feature is {raw.spec}",
-                hint="decode it as a number, or use a categorical column",
+                hint="decode it as a number, .astype(np.float32) in map, or use a categorical column",
             )
         return raw
 

@@ -23,13 +23,11 @@ def joined_ids(tables: Sequence[Variable], ids: Sequence[Tensor]) -> Tensor:
 
     They need no variable, so they are computed with the data.
     """
-    first = np.cumsum([0, *(table.sizes[0] for table in tables)])
-    moved = [_moved(part, int(start)) for part, start in zip(ids, first, strict=False)]
-    result: Tensor = moved[0] if len(moved) == 1 else concatenate(*moved, axis=1)
-    return result
-
-
-def _moved(ids: Tensor, start: int) -> Tensor:
-    """Return ids that count from `start`; missing ones stay -1."""
-    result: Tensor = where(ids >= 0, ids + np.int64(start), np.int64(-1)) if start else ids
+    first = np.cumsum([0, *(table.sizes[0] for table in tables)])[:-1]
+    if len(ids) == 1:
+        return ids[0]
+    joined = concatenate(*ids, axis=1)
+    widths = [part.shape[1] or 0 for part in ids]
+    moved: Tensor = joined + np.repeat(first, widths)
+    result: Tensor = where(joined >= 0, moved, np.int64(-1))
     return result

@@ -181,7 +181,7 @@ def categorical_column_with_vocabulary_file(
     """
     path = os.fspath(vocabulary_file)
     column = f"categorical_column_with_vocabulary_file({key!r})"
-    lines = _lines(path, column)
+    lines: list[Any] = vocabulary_lines(path, f"the vocabulary_file of {column}")
     if vocabulary_size is not None:
         if check_count("vocabulary_size", vocabulary_size) > len(lines):
             raise InvalidArgumentError(
@@ -199,7 +199,13 @@ def categorical_column_with_vocabulary_file(
     return VocabularyFileColumn(check_key(key), path, vocabulary, default, oov)
 
 
-def _lines(path: str, column: str) -> list[Any]:
+def vocabulary_lines(path: str, what: str) -> list[str]:
+    """Return the lines of a file of words, called `what` in errors.
+
+    Raises:
+        NotFoundError: There is no such file.
+        DataLossError: It is not UTF-8.
+    """
     try:
         stream = files.ByteStream(path, files.compression_of(path))
         try:
@@ -207,7 +213,9 @@ def _lines(path: str, column: str) -> list[Any]:
         finally:
             stream.close()
     except FileNotFoundError as error:
-        raise NotFoundError(f"the vocabulary_file of {column} does not exist: {path}") from error
+        raise NotFoundError(
+            f"{what} does not exist: {path}", hint="give the path of a text file with a word on each line"
+        ) from error
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

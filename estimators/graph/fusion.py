@@ -25,6 +25,8 @@ OPERATIONS = (
 )  # fmt: skip
 """Names of primitives; the kernel has an operation of each name, in capitals."""
 
+WORTHWHILE = 4096
+"""Results of a run, all calls together, from which one kernel is faster than NumPy's functions."""
 FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 BOOL = np.dtype(np.bool_)
 
@@ -81,7 +83,7 @@ def alignment(shape: Sequence[int], sizes: Sequence[int]) -> tuple[int, int] | N
 
 
 def runs(sized: Sized) -> list[Run]:
-    """Return the runs of at least two calls.
+    """Return the runs of at least two calls that are long enough to pay.
 
     From the last call to the first: a call joins the run of the first of those that use its result, so the
     result is there when the others come, and what only a gradient needs is computed with the gradient.
@@ -105,7 +107,8 @@ def runs(sized: Sized) -> list[Run]:
             run = Run(*key, i)
         run.steps.insert(0, step)
         run_of[i] = run
-    return [run for run in dict.fromkeys(run_of.values()) if len(run.steps) > 1]
+    found = dict.fromkeys(run_of.values())
+    return [r for r in found if len(r.steps) > 1 and len(r.steps) * math.prod(r.sizes) >= WORTHWHILE]
 
 
 def _key(step: Step, sized: Sized) -> tuple[tuple[int, ...], np.dtype[Any]] | None:

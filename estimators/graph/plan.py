@@ -19,6 +19,7 @@ from estimators.graph import numpy_kernels  # noqa: F401  (registers kernels)
 from estimators.graph.fusion import Registers, encoded, registers
 from estimators.graph.layout import Action, Layout, actions_of
 from estimators.graph.registry import FRESH, KERNELS
+from estimators.graph.row_steps import row_steps
 from estimators.graph.specialize import Sized, failed, locate
 from estimators.graph.variable import Array
 
@@ -67,9 +68,13 @@ class Plan:
             for (name, rows), place in zip(updates, new, strict=True)
         ]
         self._kept = {*sized.constants, *variables}
-        self._actions = actions_of(sized, self._kept)
+        fetched = [place for _, place in self._fetches]
+        self._actions, self._updates, self._row_steps = row_steps(
+            actions_of(sized, self._kept), self._updates, variables, fetched
+        )
         self._layout = Layout()
-        self._layout.follow(self._actions, sized.leaves, sized.ends)
+        needed = [place for step in self._row_steps for place in step.places]
+        self._layout.follow(self._actions, sized.leaves, [*sized.ends, *needed])
         self._in_variables = self._updated_in_place()
         self._registers: dict[int, Registers] = {}
         requests = {n: self._request(n, action) for n, action in enumerate(self._actions)}
@@ -286,6 +291,8 @@ class Plan:
                 value = self._value(place)
                 from_variable = any(base in self._variables for base in self._layout.bases.get(place, ()))
                 pending.append((name, np.array(value) if from_variable else value, rows))
+        for step in self._row_steps:
+            step.run(values, self._value)
         for name, value, rows in pending:
             if rows is None:
                 np.copyto(values[name], value)

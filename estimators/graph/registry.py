@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dataflow.expr.tensor import Call, Tensor
@@ -49,6 +49,10 @@ KERNELS: dict[str, Kernel] = {}
 FRESH: dict[str, Callable[..., Any]] = {}
 """By the primitive's name, ``fresh(*values, **attributes)``: a fast form of `compute` that returns new
 arrays, for results whose sizes depend on values."""
+
+ROW_STEPS: dict[str, Callable[[Mapping[str, Any]], Callable[..., None] | None]] = {}
+"""By the name of an optimizer's step: for its attributes, a function that changes rows of tables in place,
+``fill(tables, rows, gradient, *scalars, **attributes)``, or None if there is none."""
 
 
 def output(call: Call, index: int = 0) -> Tensor:

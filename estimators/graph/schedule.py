@@ -74,6 +74,52 @@ def schedule(leaves: Sequence[Tensor], ends: Sequence[Tensor], late: Sequence[Te
     )
 
 
+def without_repeats(ends: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return tensors of the same values, for which equal calls are made once."""
+    calls: dict[int, Call] = {}
+    known: dict[Hashable, Call] = {}
+
+    def resolved(tensor: Tensor) -> Tensor:
+        call = calls[id(tensor.call)]
+        return tensor if call is tensor.call else Tensor(call, tensor.spec, tensor.output)
+
+    for call in postorder(ends):
+        inputs = tuple(resolved(tensor) for tensor in call.inputs)
+        same = all(new is old for new, old in zip(inputs, call.inputs, strict=True))
+        key = None
+        if inputs or call.primitive is CONSTANT:
+            key = _key(call, tuple((id(tensor.call), tensor.output) for tensor in inputs))
+        found = known.get(key) if key is not None else None
+        calls[id(call)] = found or (call if same else dataclasses.replace(call, inputs=inputs))
+        if key is not None:
+            known[key] = calls[id(call)]
+    return tuple(resolved(tensor) for tensor in ends)
+
+
+def _key(call: Call, inputs: Hashable) -> Hashable | None:
+    """Return what equal calls of these inputs have in common; None if calls cannot be compared."""
+    if call.primitive is CONSTANT:
+        value = call.attributes["value"]
+        if isinstance(value, Strings) or np.size(value) > SMALL:
+            return None
+        array = np.asarray(value)
+        return type(value), array.dtype.str, array.shape, array.tobytes()
+    attributes = tuple((name, _hashable(value)) for name, value in sorted(call.attributes.items()))
+    key = (call.primitive.name, inputs, attributes)
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def _hashable(value: Any) -> Hashable:
+    """Return what stands for a value, its type and those of its parts, if all can be hashed."""
+    if isinstance(value, slice):
+        value = (value.start, value.stop, value.step)
+    return type(value), tuple(map(_hashable, value)) if isinstance(value, tuple) else value
+
+
 def _dependents(steps: Sequence[Step], places: set[int]) -> set[int]:
     """Return the calls that make these places, and those computed from them."""
     found, reached = set(), set(places)
@@ -104,7 +150,7 @@ class _Builder:
         if (id(call), 0) in self._places:
             return
         inputs = tuple(self.place(tensor) for tensor in call.inputs)
-        key = self._key(call, inputs)
+        key = _key(call, inputs)
         places = self._known.get(key) if key is not None else None
         if places is None:
             places = self._new(call, inputs)
@@ -112,21 +158,6 @@ class _Builder:
                 self._known[key] = places
         for output, place in enumerate(places):
             self._places[id(call), output] = place
-
-    def _key(self, call: Call, inputs: tuple[int, ...]) -> Hashable | None:
-        """Return what equal calls have in common; None if calls cannot be compared."""
-        if call.primitive is CONSTANT:
-            value = call.attributes["value"]
-            if isinstance(value, Strings) or np.size(value) > SMALL:
-                return None
-            array = np.asarray(value)
-            return type(value), array.dtype.str, array.shape, array.tobytes()
-        key = (call.primitive.name, inputs, *((k, type(v), v) for k, v in sorted(call.attributes.items())))
-        try:
-            hash(key)
-        except TypeError:
-            return None
-        return key
 
     def _new(self, call: Call, inputs: tuple[int, ...]) -> tuple[int, ...]:
         first = len(self.tensors)

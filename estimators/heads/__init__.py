@@ -6,6 +6,7 @@ from estimators.heads.multi_class import MultiClassHead
 from estimators.heads.multi_head import MultiHead
 from estimators.heads.multi_label import MultiLabelHead
 from estimators.heads.regression import LogisticRegressionHead, PoissonRegressionHead, RegressionHead
+from estimators.heads.sequential import SequentialHeadWrapper
 from estimators.heads.single import SingleHead
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "MultiLabelHead",
     "PoissonRegressionHead",
     "RegressionHead",
+    "SequentialHeadWrapper",
     "SingleHead",
 ]

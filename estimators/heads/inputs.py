@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from dataflow.errors import InvalidArgumentError, SpecError
+from dataflow.errors import InvalidArgumentError, SpecError, did_you_mean
 from dataflow.expr.tensor import Tensor, as_tensor
 from dataflow.spec import is_text
 from estimators.feature_column.base import raw_feature
@@ -108,9 +108,16 @@ def weights_of(features: Any, column: WeightColumn, logits: Tensor, *, per_logit
             f"the weight_column {name!r} is a feature, and features are no dict but {features!r}",
             hint="give features as a dict: ({'x': x, 'weight': weight}, label)",
         )
+    if name not in features:
+        raise InvalidArgumentError(
+            f"the features have no {name!r}, which is the weight_column", hint=did_you_mean(name, features)
+        )
     weights: Any = raw_feature(features, column) if isinstance(column, str) else column.dense(features)
     if is_text(weights.dtype):
-        raise SpecError(f"the weight_column {name!r} holds {weights.spec}, not numbers")
+        raise SpecError(
+            f"the weight_column {name!r} holds {weights.spec}, not numbers",
+            hint="decode it as a number: .astype(np.float32) in map",
+        )
     if weights.ndim == logits.ndim - 1:
         weights = weights[..., None]
     sizes = (1, logits.shape[-1]) if per_logit else (1,)

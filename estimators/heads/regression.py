@@ -79,7 +79,10 @@ class RegressionHead(SingleHead):
     def checked_labels(self, labels: Tensor, logits: Tensor) -> Tensor:
         """Return numbers, as many as logits."""
         if is_text(labels.dtype):
-            raise SpecError(f"labels of a regression must be numbers, and are {labels.spec}")
+            raise SpecError(
+                f"labels of a regression must be numbers, and are {labels.spec}",
+                hint="decode them as numbers: .astype(np.float32) in map; or predict classes",
+            )
         hint = f"label_dimension={labels.shape[-1]}, or give {self.logits_dimension} numbers per example"
         result: Tensor = shaped(labels, logits, self.logits_dimension, hint).astype(np.float32)
         return result

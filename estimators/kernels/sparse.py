@@ -16,15 +16,31 @@ def fill_gather_sum(table: npt.NDArray[Any], ids: npt.NDArray[np.int64], out: np
     batch, width = ids.shape
     units = table.shape[1]
     for i in range(batch):
-        for k in range(units):
-            out[i, k] = 0
-        for j in range(width):
-            row = ids[i, j]
+        if width == 1:
+            row = ids[i, 0]
             if row >= len(table):
                 raise IndexError("an id is beyond the table")
-            if row >= 0:
-                for k in range(units):
-                    out[i, k] += table[row, k]
+            for k in range(units):
+                out[i, k] = table[row, k] if row >= 0 else 0
+        elif units == 1:
+            total = out.dtype.type(0)  # in a register
+            for j in range(width):
+                row = ids[i, j]
+                if row >= len(table):
+                    raise IndexError("an id is beyond the table")
+                if row >= 0:
+                    total += table[row, 0]
+            out[i, 0] = total
+        else:
+            for k in range(units):
+                out[i, k] = 0
+            for j in range(width):
+                row = ids[i, j]
+                if row >= len(table):
+                    raise IndexError("an id is beyond the table")
+                if row >= 0:
+                    for k in range(units):
+                        out[i, k] += table[row, k]
 
 
 @kernel
@@ -68,7 +84,7 @@ def unique_rows(
     bits = 4
     while (1 << bits) < 2 * batch * width:
         bits += 1
-    found = np.full(1 << bits, -1, np.int64)
+    found = np.full(1 << bits, -1, np.int32)
     rows = np.empty(batch * width, np.int64)
     sums = np.zeros((batch * width, units), values.dtype)
     count = 0
@@ -81,7 +97,7 @@ def unique_rows(
             while found[place] >= 0 and rows[found[place]] != row:
                 place = (place + 1) & ((1 << bits) - 1)
             if found[place] < 0:
-                found[place] = count
+                found[place] = np.int32(count)
                 rows[count] = row
                 count += 1
             at = found[place]

@@ -288,6 +288,19 @@ def adadelta(
 
 
 @kernel
+def _ftrl(
+    v: Any, n: Any, z: Any, g: Any, rate: Any, power: Any, root: bool, bound: Any, ridge: Any, shrink: Any
+) -> tuple[Any, Any, Any]:
+    """Return the new values of one weight."""
+    new_n = n + g * g
+    powered = np.sqrt(new_n) if root else new_n**power
+    before = np.sqrt(n) if root else n**power
+    z = z + (g + shrink * v - (powered - before) / rate * v)
+    excess = min(max(z, -bound), bound) - z
+    return (excess / (powered / rate + ridge) if excess != 0 else excess), new_n, z
+
+
+@kernel
 def ftrl(
     variable: Array,
     accumulator: Array,
@@ -301,19 +314,68 @@ def ftrl(
 ) -> None:
     """Follow the regularized leader."""
     kind = variable.dtype.type
-    rate, power, zero, two = kind(learning_rate), kind(-learning_rate_power), kind(0.0), kind(2.0)
+    rate, power, two = kind(learning_rate), kind(-learning_rate_power), kind(2.0)
     bound, ridge, shrink = kind(l1), two * kind(l2), two * kind(shrinkage)
     root = learning_rate_power == -0.5
     for i in range(len(variable)):
-        g, n, v = gradient[i], accumulator[i], variable[i]
-        new_n = n + g * g
-        powered = np.sqrt(new_n) if root else new_n**power
-        before = np.sqrt(n) if root else n**power
-        z = linear[i] + (g + shrink * v - (powered - before) / rate * v)
-        excess = min(max(z, -bound), bound) - z
-        variable[i] = excess / (powered / rate + ridge) if excess != zero else zero
-        accumulator[i] = new_n
-        linear[i] = z
+        v, n, z = _ftrl(
+            variable[i], accumulator[i], linear[i], gradient[i], rate, power, root, bound, ridge, shrink
+        )
+        variable[i], accumulator[i], linear[i] = v, n, z
+
+
+# Of rows ``[n]`` of tables ``[rows, units]``; gradients are ``[n, units]``, rows are different -------------
+
+
+@kernel
+def sgd_rows(variable: Array, rows: Array, gradient: Array, learning_rate: float) -> None:
+    """As `sgd`, of rows."""
+    rate = variable.dtype.type(learning_rate)
+    for i in range(len(rows)):
+        for k in range(variable.shape[1]):
+            variable[rows[i], k] = variable[rows[i], k] - rate * gradient[i, k]
+
+
+@kernel
+def adagrad_rows(
+    variable: Array, accumulator: Array, rows: Array, gradient: Array, learning_rate: float, epsilon: float
+) -> None:
+    """As `adagrad`, of rows."""
+    kind = variable.dtype.type
+    rate, small = kind(learning_rate), kind(epsilon)
+    for i in range(len(rows)):
+        row = rows[i]
+        for k in range(variable.shape[1]):
+            g = gradient[i, k]
+            n = accumulator[row, k] + g * g
+            variable[row, k] = variable[row, k] - rate * g / (np.sqrt(n) + small)
+            accumulator[row, k] = n
+
+
+@kernel
+def ftrl_rows(
+    variable: Array,
+    accumulator: Array,
+    linear: Array,
+    rows: Array,
+    gradient: Array,
+    learning_rate: float,
+    learning_rate_power: float,
+    l1: float,
+    l2: float,
+    shrinkage: float,
+) -> None:
+    """As `ftrl`, of rows."""
+    kind = variable.dtype.type
+    rate, power, two = kind(learning_rate), kind(-learning_rate_power), kind(2.0)
+    bound, ridge, shrink = kind(l1), two * kind(l2), two * kind(shrinkage)
+    root = learning_rate_power == -0.5
+    for i in range(len(rows)):
+        row = rows[i]
+        for k in range(variable.shape[1]):
+            old = variable[row, k], accumulator[row, k], linear[row, k]
+            v, n, z = _ftrl(*old, gradient[i, k], rate, power, root, bound, ridge, shrink)
+            variable[row, k], accumulator[row, k], linear[row, k] = v, n, z
 
 
 @kernel

@@ -9,7 +9,7 @@ from estimators.layers.normalization import (
     batch_normalization,
     layer_norm,
 )
-from estimators.layers.recurrent import GRU, LSTM, gru, lstm
+from estimators.layers.recurrent import GRU, LSTM, SimpleRNN, gru, lstm, simple_rnn
 from estimators.layers.rnn import RNN, GRUCell, LSTMCell, SimpleRNNCell, rnn
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "LSTMCell",
     "Layer",
     "LayerNormalization",
+    "SimpleRNN",
     "SimpleRNNCell",
     "average_pooling2d",
     "batch_normalization",
@@ -37,4 +38,5 @@ __all__ = [
     "lstm",
     "max_pooling2d",
     "rnn",
+    "simple_rnn",
 ]

@@ -1,4 +1,4 @@
-"""Recurrent layers: the whole loop of an LSTM or GRU is one primitive. Other cells are in `rnn.py`."""
+"""Recurrent layers: the whole loop over time is one primitive. Other cells are in `rnn.py`."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ class _Sequence(RecurrentWeights):
         self,
         units: int,
         *,
-        return_sequences: bool,
-        return_state: bool,
-        go_backwards: bool,
-        kernel_initializer: InitializerArgument,
-        recurrent_initializer: InitializerArgument,
-        bias_initializer: InitializerArgument,
-        name: str | None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        kernel_initializer: InitializerArgument = "glorot_uniform",
+        recurrent_initializer: InitializerArgument = "orthogonal",
+        bias_initializer: InitializerArgument = "zeros",
+        name: str | None = None,
     ) -> None:
         super().__init__(
             units,
@@ -263,6 +263,48 @@ class GRU(_Sequence):
         return tuple(results[:2])
 
 
+class SimpleRNN(_Sequence):
+    """``tanh(inputs @ kernel + state @ recurrent_kernel + bias)`` over sequences; the output is the state.
+
+    Variables: `kernel` ``[features, units]``, `recurrent_kernel` ``[units, units]``, `bias` ``[units]``.
+    Other activations: `RNN` over a `SimpleRNNCell`. Source: Elman, 1990.
+
+    Args:
+        units: Size of the state and the output.
+        return_sequences: Whether to return the outputs of all steps, or the last.
+        return_state: Whether to return the last state too.
+        go_backwards: Whether to read from the last step to the first; outputs are in that order.
+        kernel_initializer: A name or an initializer.
+        recurrent_initializer: A name or an initializer.
+        bias_initializer: A name or an initializer.
+        name: Name of the layer.
+
+    >>> from estimators.graph.scope import VariableStore
+    >>> with VariableStore():
+    ...     SimpleRNN(4, return_sequences=True)(np.zeros((2, 5, 3), np.float32)).shape
+    (2, 5, 4)
+    """
+
+    default_name = "simple_rnn"
+
+    def _run(
+        self, inputs: Tensor, states: Sequence[Any], lengths: Sequence[Tensor], backwards: bool
+    ) -> tuple[Tensor, ...]:
+        """Run a GRU whose update gate is exactly 0 and whose reset gate is exactly 1."""
+        sums: Any = _projected(inputs, self.kernel) + self.bias
+        closed: Any = np.ones_like(sums) * sums.dtype.type(-1000)
+        none: Any = np.zeros_like(self.recurrent_kernel)
+        results = gru_sequence(
+            np.concatenate([closed, -closed, sums], axis=-1),
+            np.concatenate([none, none, self.recurrent_kernel], axis=-1),
+            *states,
+            *lengths,
+            reset_after=False,
+            backwards=backwards,
+        )
+        return tuple(results[:2])
+
+
 def forget_bias(initializer: Initializer) -> Initializer:
     """Return an initializer that starts the second quarter at 1."""
 
@@ -328,3 +370,16 @@ def gru(
     (2, 5, 4)
     """
     return GRU(units, **settings)(inputs, initial_state=initial_state, sequence_length=sequence_length)
+
+
+def simple_rnn(
+    inputs: Any, units: int, *, initial_state: Any = None, sequence_length: Any = None, **settings: Any
+) -> Any:
+    """Make a `SimpleRNN` and apply it; `settings` are those of the class.
+
+    >>> from estimators.graph.scope import VariableStore
+    >>> with VariableStore():
+    ...     simple_rnn(np.zeros((2, 5, 3), np.float32), 4, sequence_length=[5, 2]).shape
+    (2, 4)
+    """
+    return SimpleRNN(units, **settings)(inputs, initial_state=initial_state, sequence_length=sequence_length)

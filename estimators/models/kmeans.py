@@ -22,6 +22,7 @@ from estimators.graph.scope import get_global_step, get_variable
 from estimators.graph.updates import TrainOp, Update
 from estimators.graph.variable import Variable, zeros
 from estimators.hooks.base import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
+from estimators.initializers import ones
 from estimators.inputs import InputFn
 from estimators.models.linear import Columns
 from estimators.run_config import RunConfig
@@ -38,7 +39,8 @@ class KMeans(Estimator):
     Predictions: `cluster_index` int64 ``[batch]`` and `all_distances` float32 ``[batch, num_clusters]``,
     Euclidean or of cosines. The loss, and the metric `score`, is the sum of the distances (squared, if they
     are Euclidean) of a batch to their nearest centers; of several batches the mean. The centers are the
-    variable `clusters`. Source of updates by mini-batches: Sculley, "Web-scale k-means clustering", 2010.
+    variable `clusters`. Source of updates by mini-batches: Sculley, "Web-scale k-means clustering", 2010:
+    a center x of n examples so far becomes x + (sum of k new ones - k x) / (n + k). Here n starts at 1.
 
     Args:
         num_clusters: How many.
@@ -48,8 +50,8 @@ class KMeans(Estimator):
         distance_metric: "squared_euclidean", or "cosine" (1 minus the cosine), which looks at directions
             alone: points are scaled to length 1.
         seed: Of the first centers; default `RunConfig.tf_random_seed`, or 0.
-        use_mini_batch: Whether a center is the mean of all examples that came to it so far; False: of those
-            of the batch, for batches that are the whole data.
+        use_mini_batch: Whether a center is the mean of its first value and of all examples that came to it
+            so far; False: of those of the batch, for batches that are the whole data.
         mini_batch_steps_per_iteration: Must be 1.
         kmeans_plus_plus_num_retries: Additional draws for each center.
         relative_tolerance: Training stops when the loss changes by a smaller share; None: never.
@@ -98,14 +100,18 @@ class KMeans(Estimator):
 
         def model_fn(features: Any, mode: str, config: RunConfig) -> EstimatorSpec:
             points = _points(features) if columns is None else input_layer(features, columns)
-            points = _unit(points) if distance_metric == "cosine" else points
-            centers, first = _centers(points, num_clusters, initial_clusters)
+            cosine = distance_metric == "cosine"
+            points = _unit(points) if cosine else points
+            centers, first = _centers(points, num_clusters, initial_clusters, cosine)
             if mode == ModeKeys.TRAIN:
                 draw = config.tf_random_seed if seed is None else seed
-                start = _started(points, centers, first, draw or 0, kmeans_plus_plus_num_retries)
+                start = _started(points, centers, first, draw or 0, kmeans_plus_plus_num_retries, cosine)
                 distances = _distances(points, start, distance_metric)
                 loss = _nearest(distances)
-                train_op = _train_op(points, distances, centers, start, use_mini_batch)
+                if use_mini_batch:
+                    train_op = _mini_batch(points, distances, centers, start)
+                else:
+                    train_op = _full_batch(points, distances, centers, start, cosine)
                 hooks = [] if relative_tolerance is None else [_Settled(loss, relative_tolerance)]
                 return EstimatorSpec(mode, loss=loss, train_op=train_op, training_hooks=hooks)
             distances = _distances(points, centers, distance_metric)
@@ -166,7 +172,7 @@ def _points(features: Any) -> Tensor:
     return input_layer(given, [numeric_column(k, f.shape[1:] or (1,)) for k, f in given.items()])
 
 
-def _centers(points: Tensor, count: int, initial: Any) -> tuple[Variable, Any]:
+def _centers(points: Tensor, count: int, initial: Any, cosine: bool) -> tuple[Variable, Any]:
     """Return the variable, and how it starts in the first step, if it does not start with an array."""
     shape = (count, points.shape[-1] or 0)
     if isinstance(initial, str) or callable(initial):
@@ -174,10 +180,11 @@ def _centers(points: Tensor, count: int, initial: Any) -> tuple[Variable, Any]:
     array = np.asarray(initial, np.float32)
     if array.shape != shape:
         raise InvalidArgumentError(f"initial_clusters have shape {array.shape}, and {shape} is needed")
+    array = _unit(array) if cosine else array
     return get_variable("clusters", shape, initializer=lambda *_: array.copy(), trainable=False), None
 
 
-def _started(points: Tensor, centers: Variable, first: Any, seed: int, retries: int) -> Tensor:
+def _started(points: Tensor, centers: Variable, first: Any, seed: int, retries: int, cosine: bool) -> Tensor:
     """Return the centers, in the first step those that it starts with."""
     if first is None:
         return centers
@@ -186,7 +193,7 @@ def _started(points: Tensor, centers: Variable, first: Any, seed: int, retries: 
         chosen: Tensor = first_centers(points, centers, step, method=first, seed=seed, retries=retries)
         return chosen
     given: Any = as_tensor(first(points, centers.sizes[0])).astype(np.float32)
-    result: Any = np.where(np.equal(step, 0), given, centers)
+    result: Any = np.where(np.equal(step, 0), _unit(given) if cosine else given, centers)
     return result  # type: ignore[no-any-return]
 
 
@@ -208,12 +215,23 @@ def _nearest(distances: Any) -> Tensor:
     return np.sum(np.min(distances, axis=1))  # type: ignore[no-any-return]
 
 
-def _train_op(points: Any, distances: Any, centers: Variable, start: Any, mini_batch: bool) -> TrainOp:
-    """Return new centers, and how many examples came to each so far."""
-    counts = get_variable("counts", (centers.sizes[0],), initializer=zeros, trainable=False)
-    members: Any = one_hot(np.argmin(distances, axis=1), centers.sizes[0])
-    came: Any = np.sum(members, axis=0)
-    total: Any = counts + came if mini_batch else came
-    moved = np.matmul(members.T, points) - came[:, None] * start
-    value: Any = start + moved / np.maximum(total, np.float32(1))[:, None]
+def _mini_batch(points: Any, distances: Any, centers: Variable, start: Any) -> TrainOp:
+    """Return centers that are means of what came so far, and how many: a first center counts as one."""
+    counts = get_variable("counts", centers.sizes[:1], np.int64, initializer=ones, trainable=False)
+    sums, came = _members(points, distances, centers)
+    total: Any = counts + came.astype(np.int64)
+    value: Any = start + (sums - came[:, None] * start) / total.astype(np.float32)[:, None]
     return TrainOp((Update(centers, value), Update(counts, total)))
+
+
+def _full_batch(points: Any, distances: Any, centers: Variable, start: Any, cosine: bool) -> TrainOp:
+    """Return centers that are means of the batch; one that no example came to stays where it is."""
+    sums, came = _members(points, distances, centers)
+    means: Any = start + (sums - came[:, None] * start) / np.maximum(came, np.float32(1))[:, None]
+    return TrainOp((Update(centers, _unit(means) if cosine else means),))
+
+
+def _members(points: Any, distances: Any, centers: Variable) -> tuple[Any, Any]:
+    """Return for each center the sum of the examples that are nearest to it, and their number."""
+    members: Any = one_hot(np.argmin(distances, axis=1), centers.sizes[0])
+    return np.matmul(members.T, points), np.sum(members, axis=0)

@@ -1,4 +1,4 @@
-"""Clusters by k-means; with full batches the values are those of tf.estimator."""
+"""Clusters by k-means; the values are those of tf.estimator."""
 
 import numpy as np
 import pytest
@@ -28,11 +28,26 @@ def test_full_batches_as_in_tf(tmp_path):
     np.testing.assert_allclose(first, [2.0155635, 6.7268057, 8.284017], rtol=1e-5)
 
 
-def test_mini_batches_give_the_mean_of_all_that_came(tmp_path):
-    model = KMeans(3, tmp_path, START, config=QUIET).train(data())
-    np.testing.assert_allclose(model.cluster_centers(), [[1.125, 0.625], [4.5, 4.5], [8.5, 0.5]], atol=1e-5)
-    model.train(data().repeat(3))
-    np.testing.assert_allclose(model.cluster_centers(), [[1.125, 0.625], [4.5, 4.5], [8.5, 0.5]], atol=1e-5)
+@pytest.mark.parametrize(
+    ("batch", "times", "centers", "counts"),
+    [
+        (5, 1, [[1.1, 0.7], [4.375, 4.125], [8.125, 0.625]], [5, 4, 4]),
+        (5, 3, [[1.1153846, 0.6538461], [4.45, 4.35], [8.35, 0.55]], [13, 10, 10]),
+        (3, 2, [[1.1111112, 0.6666667], [4.4285717, 4.2857141], [8.2857141, 0.5714285]], [9, 7, 7]),
+    ],
+)
+def test_mini_batches_as_in_tf(tmp_path, batch, times, centers, counts):
+    # of tf's ops run one after the other: in a graph it reads counts before or after it adds to them
+    model = KMeans(3, tmp_path, START, config=QUIET).train(data(batch).repeat(times))
+    np.testing.assert_allclose(model.cluster_centers(), centers, atol=1e-5)
+    assert model.get_variable_value("counts").tolist() == counts
+
+
+def test_a_center_far_from_all_points_stays(tmp_path):
+    for mini_batch in (True, False):
+        start = [[1, 1], [4, 3], [90, 90]]
+        model = KMeans(3, tmp_path / str(mini_batch), start, use_mini_batch=mini_batch, config=QUIET)
+        assert model.train(data()).cluster_centers()[2].tolist() == [90, 90]
 
 
 @pytest.mark.parametrize("method", ["random", "kmeans_plus_plus"])
@@ -51,11 +66,21 @@ def test_few_examples_in_the_first_batch(tmp_path):
         KMeans(6, tmp_path, config=QUIET).train(data())
 
 
-def test_cosine_looks_at_directions(tmp_path):
-    rays = Dataset.from_tensor_slices(np.float32([[1, 0], [9, 0.1], [0, 2], [0.1, 7]])).batch(4)
-    model = KMeans(2, tmp_path, [[5, 1], [1, 5]], "cosine", config=QUIET).train(rays)
-    assert list(model.predict_cluster_index(rays)) == [0, 0, 1, 1]
-    np.testing.assert_allclose(np.linalg.norm(model.cluster_centers(), axis=1), 1.0, atol=1e-4)
+@pytest.mark.parametrize(
+    ("mini_batch", "batch", "times", "centers", "score"),
+    [
+        (True, 4, 1, [[0.9935063, 0.0690755], [0.0701335, 0.9934929]], 0.0081682),
+        (True, 2, 3, [[0.9971994, 0.0327782], [0.0341384, 0.9971821]], 0.0015605),
+        (False, 4, 1, [[0.9999846, 0.0055553], [0.0071423, 0.9999745]], 8.18e-5),
+    ],
+)
+def test_cosine_looks_at_directions_as_in_tf(tmp_path, mini_batch, batch, times, centers, score):
+    rays = Dataset.from_tensor_slices(np.float32([[1, 0], [9, 0.1], [0, 2], [0.1, 7]]))
+    model = KMeans(2, tmp_path, [[5, 1], [1, 5]], "cosine", use_mini_batch=mini_batch, config=QUIET)
+    model.train(rays.batch(batch).repeat(times))
+    assert list(model.predict_cluster_index(rays.batch(4))) == [0, 0, 1, 1]
+    np.testing.assert_allclose(model.cluster_centers(), centers, atol=2e-6)
+    assert model.score(rays.batch(4)) == pytest.approx(score, abs=1e-6)
 
 
 def test_training_stops_when_the_loss_settles(tmp_path):

@@ -35,6 +35,7 @@ CASES = {
     "layer_norm": (lambda x: layers.layer_norm(x), SERIES),
     "lstm": (lambda x: layers.lstm(x, 3, return_sequences=True), SERIES),
     "gru": (lambda x: layers.gru(x, 3), SERIES),
+    "simple_rnn": (lambda x: layers.simple_rnn(x, 3, return_sequences=True), SERIES),
     "rnn": (lambda x: layers.rnn(layers.SimpleRNNCell(3), x), SERIES),
     "softmax cross entropy": (
         lambda x: losses.sparse_softmax_cross_entropy(LABELS, x, reduction="none"),

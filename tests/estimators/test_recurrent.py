@@ -15,7 +15,7 @@ from estimators.graph.program import Program, initial_values
 from estimators.graph.registry import KERNELS
 from estimators.graph.scope import VariableStore, get_variable
 from estimators.graph.variable import Variable, constant
-from estimators.layers.recurrent import GRU, LSTM, gru, lstm
+from estimators.layers.recurrent import GRU, LSTM, SimpleRNN, gru, lstm, simple_rnn
 from estimators.layers.rnn import RNN, GRUCell, LSTMCell, SimpleRNNCell, rnn
 from tests.estimators.helpers import GOLDEN_FILES, ROOT
 
@@ -147,7 +147,7 @@ LAYERS = {
     "lstm_backwards": lambda **k: LSTM(2, go_backwards=True, **k),
     "gru": lambda **k: GRU(2, **k),
     "gru_reset_before": lambda **k: GRU(2, reset_after=False, **k),
-    "simple_rnn": lambda **k: RNN(SimpleRNNCell(2), **k),
+    "simple_rnn": lambda **k: SimpleRNN(2, **k),
 }
 
 
@@ -181,6 +181,7 @@ PAIRS = {
     "lstm": (LSTM, LSTMCell, {}),
     "gru": (GRU, GRUCell, {}),
     "gru, reset before": (GRU, GRUCell, {"reset_after": False}),
+    "simple_rnn": (SimpleRNN, SimpleRNNCell, {}),
 }
 
 
@@ -209,7 +210,7 @@ def test_ended_sequences_keep_their_state_and_give_zeros():
     np.testing.assert_allclose(cell[2:], short, rtol=1e-12)
 
 
-@pytest.mark.parametrize("function", [lstm, gru])
+@pytest.mark.parametrize("function", [lstm, gru, simple_rnn])
 @pytest.mark.parametrize("unknown", [(), (1,), (0, 1)])
 def test_sizes_may_be_unknown(function, unknown):
     wanted = run(lambda x: function(x, 4))[0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dataflow import Dataset
-from estimators import PoissonRegressionHead, experimental, feature_column, layers
+from estimators import PoissonRegressionHead, RegressionHead, experimental, feature_column, layers
 from estimators.optimizers import Adagrad
 from tests.estimators.helpers import GOLDEN_FILES, QUIET
 from tests.estimators.warm_values import with_values
@@ -63,8 +63,27 @@ def test_rnn_with_a_cell_and_a_head(tmp_path):
         model_dir=tmp_path,
         config=QUIET,
     ).train(data())
-    assert model.get_variable_value("training/Adagrad/learning_rate") == pytest.approx(0.001)
+    assert model.get_variable_value("training/Adagrad/learning_rate") == pytest.approx(0.05)
     assert model.get_variable_value("rnn_model/rnn/gru_cell/kernel").shape == (2, 9)
+
+
+def test_an_optimizer_by_name_learns_as_in_tf(tmp_path):
+    first = {
+        "logits/bias": [0.25],
+        "logits/kernel": [[0.98279047], [1.44293964]],
+        "rnn/simple_rnn_cell/bias": [0.0829361, 0.23584233],
+        "rnn/simple_rnn_cell/kernel": [[0.29593679, 1.04477739]],
+        "rnn/simple_rnn_cell/recurrent_kernel": [[-0.88678026, 0.49255726], [-0.26722601, -0.77871406]],
+    }
+    settings = with_values({f"rnn_model/{name}": value for name, value in first.items()}, tmp_path / "first")
+    data = Dataset.from_tensor_slices(({"x": [[1.0, 2.0], [500.0, 1.0]]}, [[1.0], [40.0]])).batch(2)
+    x = feature_column.sequence_numeric_column("x")
+    model = experimental.RNNEstimator(
+        RegressionHead(), [x], units=[2], optimizer="SGD", config=QUIET, warm_start_from=settings
+    ).train(data.repeat(2))
+    assert model.get_variable_value("rnn_model/logits/bias") == pytest.approx([0.75], abs=1e-6)
+    kernel = model.get_variable_value("rnn_model/rnn/simple_rnn_cell/kernel")
+    np.testing.assert_allclose(kernel, [[0.70146084, 1.30512094]], atol=1e-5)
 
 
 @pytest.mark.parametrize(

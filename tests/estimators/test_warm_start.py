@@ -113,7 +113,7 @@ def test_a_list_of_expressions_concerns_slots_and_the_global_step_too(tmp_path):
 
 
 def test_variables_may_have_had_other_names(tmp_path, old):
-    settings = WarmStartSettings(old.model_dir, "sum/c", {"sum/c": "sum/b"})
+    settings = WarmStartSettings(old.model_dir, "sum/c", var_name_to_prev_var_name={"sum/c": "sum/b"})
     assert first(tmp_path / "new", names=("c",), warm=settings) == {"c": 5.0, "fixed": 1.0}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from dataflow.errors import InvalidArgumentError, SpecError, TraceError
 from dataflow.expr.tensor import METHODS, NUMPY_FUNCTIONS, Primitive, Tensor, as_tensor, broadcast_shapes
 from dataflow.spec import TensorSpec
-from dataflow.strings import Strings
+from dataflow.strings import Coded, Strings
 
 Key: TypeAlias = tuple[Any, ...]
 """Integers, slices and None, one for each of the first axes of an element."""
@@ -20,6 +20,8 @@ def rearranged(x: Any, move: Callable[[Any], Any]) -> Any:
     """Apply a function that only moves values: to numbers, or to the positions of text."""
     if not isinstance(x, Strings):
         return move(np.asarray(x))
+    if isinstance(x, Coded):
+        return Coded(move(x.codes), x.dictionary)
     positions = move(np.arange(len(x.values)).reshape(x.shape))
     return Strings(x.reshape((-1,)).take(np.ravel(positions)).values, np.shape(positions))
 
@@ -65,6 +67,7 @@ index = Primitive(
         ((np.arange(4),), {"key": (slice(None, None, -2),)}),
         ((np.array(["a", "b", "c"], object),), {"key": (slice(None, None, -1), None)}),
     ],
+    total=True,
 )
 """Basic indexing."""
 

@@ -46,6 +46,7 @@ reshape = Primitive(
         (*x.shape[:lead], *_known(x, lead, shape))
     ),
     lambda: [((np.arange(6.0).reshape(2, 3),), {"shape": (3, 2)}), ((np.arange(4),), {"shape": (-1, 2)})],
+    total=True,
 )
 
 
@@ -113,6 +114,7 @@ stack = Primitive(
     _stack_infer,
     _stack,
     lambda: [((np.arange(3.0), np.arange(3.0) + 5), {"axis": a}) for a in (0, 1, -1)],
+    total=True,
 )
 
 
@@ -147,6 +149,7 @@ concatenate = Primitive(
         ((np.arange(4.0).reshape(2, 2), np.ones((2, 3))), {"axis": 1}),
         ((np.arange(2), np.arange(3)), {"axis": 0}),
     ],
+    total=True,
 )
 
 
@@ -161,6 +164,7 @@ transpose = Primitive(
     _transpose_infer,
     lambda lead, x, *, order: _move(x, (*range(lead), *(i + lead for i in order))),
     lambda: [((np.arange(6.0).reshape(2, 3),), {"order": (1, 0)})],
+    total=True,
 )
 
 

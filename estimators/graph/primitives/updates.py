@@ -8,6 +8,7 @@ import numpy as np
 
 from estimators import kernels
 from estimators.graph.primitives.steps import cast, positive, step_primitive
+from estimators.graph.registry import ROW_STEPS
 
 # Gradient descent ----------------------------------------------------------------------------------
 
@@ -27,6 +28,10 @@ def _sgd_fill(arrays: Any, gradient: Any, rate: float, *, l1: float, l2: float) 
         kernels.updates.proximal_sgd(*arrays, gradient, rate, l1, l2)
     else:
         kernels.updates.sgd(*arrays, gradient, rate)
+
+
+def _sgd_rows(arrays: Any, rows: Any, gradient: Any, rate: float, **_: float) -> None:
+    kernels.updates.sgd_rows(*arrays, rows, gradient, rate)
 
 
 sgd = step_primitive("sgd", _sgd, _sgd_fill, [(0, {"l1": 0.0, "l2": 0.0}), (0, {"l1": 0.5, "l2": 0.2})])
@@ -78,6 +83,10 @@ def _adagrad_fill(arrays: Any, gradient: Any, rate: float, *, epsilon: float, l1
         kernels.updates.proximal_adagrad(*arrays, gradient, rate, epsilon, l1, l2)
     else:
         kernels.updates.adagrad(*arrays, gradient, rate, epsilon)
+
+
+def _adagrad_rows(arrays: Any, rows: Any, gradient: Any, rate: float, *, epsilon: float, **_: float) -> None:
+    kernels.updates.adagrad_rows(*arrays, rows, gradient, rate, epsilon)
 
 
 adagrad = step_primitive(
@@ -215,9 +224,31 @@ def _ftrl_fill(
     )
 
 
+def _ftrl_rows(
+    arrays: Any,
+    rows: Any,
+    gradient: Any,
+    rate: float,
+    *,
+    learning_rate_power: float,
+    l1: float,
+    l2: float,
+    beta: float,
+    shrinkage: float,
+) -> None:
+    ridge = l2 + beta / (2.0 * rate)
+    kernels.updates.ftrl_rows(*arrays, rows, gradient, rate, learning_rate_power, l1, ridge, shrinkage)
+
+
 _FTRL = {"learning_rate_power": -0.5, "l1": 0.0, "l2": 0.2, "beta": 0.5, "shrinkage": 0.3}
 
 ftrl = step_primitive(
     "ftrl", _ftrl, _ftrl_fill, [(2, _FTRL), (2, {**_FTRL, "learning_rate_power": -0.3, "l1": 0.1})]
 )
 """New values of a variable, its `accumulator` and its `linear`: see `estimators.optimizers.Ftrl`."""
+
+# In rows of tables ---------------------------------------------------------------------------------
+
+ROW_STEPS["sgd"] = lambda attributes: None if attributes["l1"] or attributes["l2"] else _sgd_rows
+ROW_STEPS["adagrad"] = lambda attributes: None if attributes["l1"] or attributes["l2"] else _adagrad_rows
+ROW_STEPS["ftrl"] = lambda attributes: _ftrl_rows

@@ -19,12 +19,15 @@ from dataflow.spec import TensorSpec, is_text
 from dataflow.strings import Strings, by_value
 
 Ids = npt.NDArray[np.int64]
+FEW = 4096
+"""So many values are hashed faster than a block is searched for."""
 
 
 class Vocabulary:
     """Different values in order, all text or all integers; equal if the values are.
 
-    A look-up is a binary search for fingerprints, then a comparison of the values themselves.
+    Few values are looked up by Arrow, which hashes them for each block; else a look-up is a binary search for
+    fingerprints, then a comparison of the values themselves.
 
     Args:
         terms: Text or integers.
@@ -42,12 +45,12 @@ class Vocabulary:
             raise InvalidArgumentError("a vocabulary is empty")
         self.is_text = not pa.types.is_integer(array.type)
         self._terms = array.cast(pa.large_binary() if self.is_text else pa.int64())
-        keys = _fingerprints(self._terms) if self.is_text else np.asarray(self._terms)
-        self._order = np.argsort(keys, kind="stable")
-        self._keys = keys[self._order]
-        same = np.flatnonzero(self._keys[1:] == self._keys[:-1])
-        if len(same):
-            first, second = self._order[same[0]], self._order[same[0] + 1]
+        coded = self._terms.dictionary_encode()
+        if len(coded.dictionary) < len(self):
+            codes = np.asarray(coded.indices)
+            order = np.argsort(codes, kind="stable")
+            same = np.flatnonzero(codes[order][1:] == codes[order][:-1])[0]
+            first, second = order[same], order[same + 1]
             raise InvalidArgumentError(
                 f"a vocabulary holds {self.terms[first]!r} twice: at {first} and at {second}"
             )
@@ -77,16 +80,27 @@ class Vocabulary:
         """The values."""
         return tuple((self._terms.cast(pa.large_string()) if self.is_text else self._terms).to_pylist())
 
+    @functools.cached_property
+    def _sorted(self) -> tuple[npt.NDArray[Any], Ids]:
+        """Fingerprints of text, or integers, in order, and where each value is."""
+        keys = _fingerprints(self._terms) if self.is_text else np.asarray(self._terms)
+        order = np.argsort(keys, kind="stable")
+        return keys[order], order
+
     def positions(self, values: pa.Array) -> Ids:
         """Return where each value is; -1 for unknown ones and nulls."""
         if self.is_text:
             values = values.cast(pa.large_binary())
+        if len(self) <= FEW:
+            return np.asarray(pc.fill_null(pc.index_in(values, self._terms), -1)).astype(np.int64)
+        if self.is_text:
             keys = _fingerprints(values)
         else:
             keys = np.asarray(values)
-        places = np.minimum(np.searchsorted(self._keys, keys), len(self) - 1)
-        found = self._order[places]
-        known = self._keys[places] == keys
+        sorted_keys, order = self._sorted
+        places = np.minimum(np.searchsorted(sorted_keys, keys), len(self) - 1)
+        found = order[places]
+        known = sorted_keys[places] == keys
         if self.is_text and known.any():
             same = pc.equal(values, self._terms.take(pa.array(found)))
             known &= np.asarray(pc.fill_null(same, False))
