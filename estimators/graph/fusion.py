@@ -83,7 +83,19 @@ def alignment(shape: Sequence[int], sizes: Sequence[int]) -> tuple[int, int] | N
 
 
 def runs(sized: Sized) -> list[Run]:
-    """Return the runs of at least two calls that are long enough to pay.
+    """Return the runs of at least two calls that are long enough to pay."""
+    alone: set[int] = set()
+    while True:
+        run_of = _run_of(sized, alone)
+        found = [run for run in dict.fromkeys(run_of.values()) if len(run.steps) > 1]
+        short = [run for run in found if len(run.steps) * math.prod(run.sizes) < WORTHWHILE]
+        if not short:
+            return found
+        alone.update(i for i, run in run_of.items() if run in short)
+
+
+def _run_of(sized: Sized, alone: set[int]) -> dict[int, Run]:
+    """Return the run of each call, by its number; those that shall stay alone have none.
 
     From the last call to the first: a call joins the run of the first of those that use its result, so the
     result is there when the others come, and what only a gradient needs is computed with the gradient.
@@ -97,7 +109,7 @@ def runs(sized: Sized) -> list[Run]:
         step = sized.steps[i]
         if step.call.primitive.name == "expand_like":
             step = step._replace(inputs=step.inputs[:1])  # of the other only the shape counts
-        key = _key(step, sized)
+        key = None if i in alone else _key(step, sized)
         if key is None:
             continue
         using = [user for place in step.results for user in users.get(place, ())]
@@ -107,8 +119,7 @@ def runs(sized: Sized) -> list[Run]:
             run = Run(*key, i)
         run.steps.insert(0, step)
         run_of[i] = run
-    found = dict.fromkeys(run_of.values())
-    return [r for r in found if len(r.steps) > 1 and len(r.steps) * math.prod(r.sizes) >= WORTHWHILE]
+    return run_of
 
 
 def _key(step: Step, sized: Sized) -> tuple[tuple[int, ...], np.dtype[Any]] | None:

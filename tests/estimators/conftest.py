@@ -1,6 +1,11 @@
-"""Modules that say ``BOTH_FORMS = True`` run twice: with planned programs, and with the plain NumPy form."""
+"""Modules that say ``BOTH_FORMS = True`` run twice: with planned programs, and with the plain NumPy form.
+
+Planned, runs of element-wise calls are fused however short they are.
+"""
 
 import pytest
+
+from estimators.graph import fusion
 
 
 def pytest_generate_tests(metafunc):
@@ -12,3 +17,4 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture
 def form_of_programs(request, monkeypatch):
     monkeypatch.setenv("ESTIMATORS_REFERENCE", str(int(request.param == "plain")))
+    monkeypatch.setattr(fusion, "WORTHWHILE", 0)

@@ -5,6 +5,7 @@ import pytest
 
 from dataflow.expr.tensor import parameter
 from dataflow.spec import TensorSpec
+from estimators.graph import fusion
 from estimators.graph.gradients import gradients
 from estimators.graph.primitives.shapes import expand_like, size_of, sum_to
 from estimators.graph.program import Program, initial_values
@@ -15,6 +16,13 @@ from estimators.optimizers import SGD
 from tests.estimators.test_layer_gradients import CASES as LAYERS
 
 WIDTH = 5
+
+
+@pytest.fixture(autouse=True, params=[0, fusion.WORTHWHILE], ids=["all fused", "long ones fused"])
+def fused(request, monkeypatch):
+    monkeypatch.setattr(fusion, "WORTHWHILE", request.param)
+
+
 UNARY = [
     np.negative, np.abs, np.square, np.exp, np.tanh, np.sign, lambda x: np.sqrt(np.abs(x)),
     lambda x: x.astype(np.float64).astype(np.float32), lambda x: x[:, ::-1], lambda x: x[:, 1:3],
