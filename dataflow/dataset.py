@@ -77,7 +77,7 @@ from dataflow.transforms.unique import Unique
 from dataflow.transforms.window import Window
 from dataflow.transforms.with_options import WithOptions, options_of
 from dataflow.transforms.zip import Zip, nesting_of
-from dataflow.writing import WriteResult, write_csv, write_parquet
+from dataflow.writing import Progress, WriteResult, write_csv, write_parquet
 
 
 class Dataset(ObjectValue):
@@ -980,7 +980,7 @@ class Dataset(ObjectValue):
         compression: str | None = "zstd",
         *,
         overwrite: bool = False,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> WriteResult:
         """Write all elements as rows of Parquet files, now. A call that was interrupted goes on if repeated.
 
@@ -996,7 +996,8 @@ class Dataset(ObjectValue):
                 each partition.
             compression: 'zstd', 'snappy', 'gzip', 'lz4', 'brotli' or None.
             overwrite: Replace what an earlier complete call, or another pipeline, has written there.
-            progress: Show a progress bar.
+            progress: Show a progress bar; or a function, which is called with the rows so far, and how many
+                files are complete.
 
         Raises:
             AlreadyExistsError: There is something else, or another program is writing there.
@@ -1023,7 +1024,7 @@ class Dataset(ObjectValue):
         header: bool = True,
         field_delim: str = ",",
         overwrite: bool = False,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> WriteResult:
         """Write all elements as rows of CSV files, now, in the way of `write_parquet`.
 

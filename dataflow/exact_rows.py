@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import quote
 
 import numpy as np
@@ -47,10 +47,14 @@ class Rows:
     Args:
         blocks: The elements.
         spec: Their structure.
+        taken: Is told the number of rows each time that some are taken.
     """
 
-    def __init__(self, blocks: BlockIterator, spec: Structure) -> None:
+    def __init__(
+        self, blocks: BlockIterator, spec: Structure, taken: Callable[[int], None] = lambda rows: None
+    ) -> None:
         self._blocks = blocks
+        self._tell = taken
         self.schema = arrow_schema(spec)
         self._order = list(column_names(spec).values())
         self._batches: collections.deque[pa.RecordBatch] = collections.deque()  # what is left of a block
@@ -96,6 +100,7 @@ class Rows:
                 break
             taken.append(batch.slice(0, count))
             self._passed += count
+            self._tell(count)
             rows, budget = rows - count, budget - int(ends[count - 1])
             if time.monotonic() - began > seconds:
                 break

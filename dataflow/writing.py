@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -42,6 +42,8 @@ STEP_SECONDS = 60.0
 _COMMIT_SHARE = 20
 """The manifest is written anew when writing it takes less than 1 / 20 of the time."""
 _ALL = 1 << 62
+Progress = bool | Callable[[int, int], object]
+"""Whether to show a bar; or what is told the rows so far, and how many files are complete."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +128,7 @@ class Write:
         layout: How to lay them out.
         lease: The right to write.
         step_bytes: How much is collected to be written by partition.
-        progress: Is told the number of rows that were written.
+        progress: Is told of further rows, and how many files there are.
     """
 
     def __init__(
@@ -140,14 +142,13 @@ class Write:
         progress: Any,
     ) -> None:
         self._blocks = blocks
-        self._rows = Rows(blocks, spec)
+        self._rows = Rows(blocks, spec, lambda rows: progress(rows, len(self._files)))
         self._schema = layout.file_schema(self._rows.schema)
         self._manifest = manifest
         self._files = list(manifest.files)
         self._layout = layout
         self._lease = lease
         self._step_bytes = step_bytes
-        self._progress = progress
         self._done: tuple[int, Any] = (0, None)  # files of the steps that are over, and the position then
 
     def run(self) -> Manifest:
@@ -220,7 +221,6 @@ class Write:
             def write(table: pa.Table) -> None:
                 self._lease.beat()
                 part.write(table)
-                self._progress(table.num_rows)
 
             yield write
         self._files.append(DataFile(path, part.rows, part.bytes, part.sha256, values))
@@ -234,11 +234,11 @@ def write_parquet(
     compression: str | None,
     *,
     overwrite: bool,
-    progress: bool,
+    progress: Progress,
 ) -> WriteResult:
     """Write Parquet files; see `Dataset.write_parquet`."""
     layout = Layout(parquet_format(compression), rows_per_file, _as_columns(partition))
-    return _write(dataset, path, layout, overwrite, progress)
+    return write(dataset, path, layout, overwrite=overwrite, progress=progress)
 
 
 def write_csv(
@@ -251,24 +251,34 @@ def write_csv(
     header: bool,
     field_delim: str,
     overwrite: bool,
-    progress: bool,
+    progress: Progress,
 ) -> WriteResult:
     """Write CSV files; see `Dataset.write_csv`."""
     layout = Layout(csv_file_format(compression, header, field_delim), rows_per_file, _as_columns(partition))
-    return _write(dataset, path, layout, overwrite, progress)
+    return write(dataset, path, layout, overwrite=overwrite, progress=progress)
 
 
 def _as_columns(partition: Sequence[str] | None) -> tuple[str, ...]:
     return (partition,) if isinstance(partition, str) else tuple(partition or ())
 
 
-def _write(dataset: Finite, path: str, layout: Layout, overwrite: bool, progress: bool) -> WriteResult:
+def write(
+    dataset: Finite,
+    path: str,
+    layout: Layout,
+    *,
+    overwrite: bool,
+    progress: Progress,
+    notes: Mapping[str, Any] | None = None,
+) -> WriteResult:
+    """Write files; see `Dataset.write_parquet`. A new manifest has the notes."""
     began = time.perf_counter()
     refuse_endless(dataset, "written")
     schema = arrow_schema(dataset.element_spec)
     layout.check(schema)
     columns = tuple((field.name, str(field.type)) for field in schema)
     new = Manifest(path, layout.form.name, dataset.node.fingerprint, layout.settings(), columns)
+    new = dataclasses.replace(new, notes=notes or {})
     manifest = _claim(new, overwrite)
     before = manifest.rows
     if not manifest.complete:
@@ -276,10 +286,10 @@ def _write(dataset: Finite, path: str, layout: Layout, overwrite: bool, progress
         with hold(path) as lease, contextlib.closing(dataset.blocks()) as blocks:
             manifest = _claim(new, overwrite)  # another one may have ended meanwhile
             before = manifest.rows
-            with _bar(progress, before, dataset.cardinality()) as told:
+            with _told(progress, before, dataset.cardinality()) as told:
                 step_bytes = dataset.options().resolved().memory_bytes or 1
-                write = Write(blocks, dataset.element_spec, manifest, layout, lease, step_bytes, told)
-                manifest = manifest if manifest.complete else write.run()
+                job = Write(blocks, dataset.element_spec, manifest, layout, lease, step_bytes, told)
+                manifest = manifest if manifest.complete else job.run()
     seconds = time.perf_counter() - began
     return WriteResult(path, len(manifest.files), manifest.rows, manifest.bytes, seconds, before)
 
@@ -322,13 +332,23 @@ def _refuse_others(new: Manifest) -> None:
 
 
 @contextlib.contextmanager
-def _bar(shown: bool, before: int, total: int) -> Iterator[Any]:
-    """Show a progress bar; gives the function that takes numbers of rows."""
-    if not shown:
-        yield lambda rows: None
+def _told(progress: Progress, before: int, total: int) -> Iterator[Callable[[int, int], object]]:
+    """Give the function that takes numbers of further rows, and of files; show a bar, if that is wanted."""
+    if callable(progress):
+        done = before
+
+        def tell(rows: int, files: int) -> None:
+            nonlocal done
+            done += rows
+            progress(done, files)
+
+        yield tell
+        return
+    if not progress:
+        yield lambda rows, files: None
         return
     from tqdm import tqdm  # takes time to import
 
     rows = total if total >= 0 else None
     with tqdm(total=rows, initial=before, unit=" rows", unit_scale=True) as bar:
-        yield bar.update
+        yield lambda rows, files: bar.update(rows)

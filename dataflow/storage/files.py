@@ -186,6 +186,12 @@ def atomic_writer(path: str) -> Iterator[IO[bytes]]:
     sync_directory(parent(path))
 
 
+def append(path: str, data: bytes) -> None:
+    """Put bytes at the end of a local file; it is made if it is not there."""
+    with open(path, "ab", buffering=0) as file:
+        file.write(data)
+
+
 def write_example(directory: str, name: str, data: bytes, compression: str | None = None) -> str:
     """Write a small file for the examples of a source, compressed if asked for, and return its path."""
     path = join(directory, name)

@@ -55,6 +55,7 @@ class Manifest:
         files: In the order of the rows.
         complete: Whether these are all rows.
         position: Where writing goes on, None when it is complete.
+        notes: What the program that writes wants to know when it goes on; JSON.
     """
 
     directory: str
@@ -65,6 +66,7 @@ class Manifest:
     files: tuple[DataFile, ...] = ()
     complete: bool = False
     position: Any = dataclasses.field(default=None, repr=False)
+    notes: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def rows(self) -> int:
@@ -166,6 +168,7 @@ def find_manifest(directory: str) -> Manifest | None:
             tuple(_data_file(file) for file in found["files"]),
             bool(found["complete"]),
             found["position"],
+            dict(found.get("notes", {})),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DataLossError(

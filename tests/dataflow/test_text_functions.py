@@ -27,6 +27,7 @@ def mapped(values, function, **kwargs):
         (text.upper, ["Ab", "äö"], ["AB", "ÄÖ"]),
         (text.strip, [" a b ", ""], ["a b", ""]),
         (text.length, ["äb", ""], [2, 0]),
+        (lambda x: text.length(x.astype(str)), [7, 125], [1, 3]),
         (lambda x: text.length(x, unit="BYTE"), ["äb", ""], [3, 0]),
         (lambda x: text.length(x, unit="BYTE"), [b"\xff\xfe", b""], [2, 0]),
         (lambda x: text.join([x, "-", x]), ["a", "b"], ["a-a", "b-b"]),

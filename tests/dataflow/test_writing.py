@@ -445,6 +445,12 @@ def test_the_progress_bar_counts_rows(tmp_path, capsys):
     assert "5.00/5.00 [" in capsys.readouterr().err
 
 
+def test_progress_may_be_a_function(tmp_path):
+    seen = []
+    Dataset.range(5).write_parquet(tmp_path, rows_per_file=2, progress=lambda *counts: seen.append(counts))
+    assert seen == [(2, 0), (4, 1), (5, 2)]
+
+
 def test_an_incomplete_manifest_is_not_read_silently(tmp_path):
     def some():
         yield from range(4)

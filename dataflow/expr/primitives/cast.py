@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from dataflow.expr.primitives.text import to_number
 from dataflow.expr.tensor import METHODS, Primitive, Tensor, require_numeric
-from dataflow.spec import TensorSpec, as_dtype, is_text
+from dataflow.spec import BINARY, STRING, TensorSpec, as_dtype, is_text
+from dataflow.strings import Strings
 
 
 def _infer(x: Tensor, *, dtype: str) -> TensorSpec:
@@ -17,11 +18,22 @@ def _infer(x: Tensor, *, dtype: str) -> TensorSpec:
     return TensorSpec(x.shape, dtype)
 
 
+def _compute(_: int, x: Any, *, dtype: str) -> Any:
+    array = np.asarray(x).astype(dtype, copy=False)
+    if array.dtype.kind in "US":
+        return Strings.from_numpy(array, STRING if array.dtype.kind == "U" else BINARY)
+    return array
+
+
 cast = Primitive(
     "cast",
     _infer,
-    lambda _, x, *, dtype: np.asarray(x).astype(dtype, copy=False),
-    lambda: [((np.array([1.5, -2.0]),), {"dtype": "int64"}), ((np.array([1, 0]),), {"dtype": "bool"})],
+    _compute,
+    lambda: [
+        ((np.array([1.5, -2.0]),), {"dtype": "int64"}),
+        ((np.array([1, 0]),), {"dtype": "bool"}),
+        ((np.array([7, -8]),), {"dtype": "str"}),
+    ],
     elementwise=True,
     total=True,
 )
