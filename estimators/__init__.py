@@ -16,9 +16,14 @@ from estimators import (
     plots,
     regularizers,
     schedules,
+    summary,
 )
+from estimators.best import EarlyStopping, KeepBest
 from estimators.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from estimators.estimator import Estimator
+from estimators.export.exporters import BestExporter, Exporter, FinalExporter, LatestExporter
+from estimators.export.loaded_model import LoadedModel, load_model
+from estimators.export.receivers import placeholder
 from estimators.graph.gradients import gradients
 from estimators.graph.scope import (
     AUTO_REUSE,
@@ -40,11 +45,22 @@ from estimators.heads import (
     RegressionHead,
 )
 from estimators.hooks import (
+    CheckpointSaverHook,
     CheckpointSaverListener,
+    FinalOpsHook,
+    GlobalStepWaiterHook,
+    LoggingTensorHook,
+    NanTensorHook,
+    ProfilerHook,
+    RunOptions,
+    SecondOrStepTimer,
     SessionRunArgs,
     SessionRunContext,
     SessionRunHook,
     SessionRunValues,
+    StepCounterHook,
+    StopAtStepHook,
+    SummarySaverHook,
 )
 from estimators.in_memory import numpy_input_fn, pandas_input_fn
 from estimators.models.baseline import BaselineClassifier, BaselineEstimator, BaselineRegressor
@@ -61,6 +77,7 @@ from estimators.optimizers import Ftrl
 from estimators.run_config import RunConfig
 from estimators.sklearn_adapter import as_sklearn
 from estimators.specs import EstimatorSpec, ModeKeys, Scaffold
+from estimators.training import EvalSpec, TrainSpec, train_and_evaluate
 from estimators.vocab_info import VocabInfo
 from estimators.warm_start import WarmStartSettings
 
@@ -69,7 +86,9 @@ __all__ = [
     "BaselineClassifier",
     "BaselineEstimator",
     "BaselineRegressor",
+    "BestExporter",
     "BinaryClassHead",
+    "CheckpointSaverHook",
     "CheckpointSaverListener",
     "DNNClassifier",
     "DNNEstimator",
@@ -77,28 +96,46 @@ __all__ = [
     "DNNLinearCombinedEstimator",
     "DNNLinearCombinedRegressor",
     "DNNRegressor",
+    "EarlyStopping",
     "Estimator",
     "EstimatorSpec",
+    "EvalSpec",
     "ExponentialMovingAverage",
+    "Exporter",
+    "FinalExporter",
+    "FinalOpsHook",
     "Ftrl",
+    "GlobalStepWaiterHook",
     "Head",
+    "KeepBest",
+    "LatestExporter",
     "LinearClassifier",
     "LinearEstimator",
     "LinearRegressor",
+    "LoadedModel",
+    "LoggingTensorHook",
     "LogisticRegressionHead",
     "ModeKeys",
     "MultiClassHead",
     "MultiHead",
     "MultiLabelHead",
     "NanLossDuringTrainingError",
+    "NanTensorHook",
     "PoissonRegressionHead",
+    "ProfilerHook",
     "RegressionHead",
     "RunConfig",
+    "RunOptions",
     "Scaffold",
+    "SecondOrStepTimer",
     "SessionRunArgs",
     "SessionRunContext",
     "SessionRunHook",
     "SessionRunValues",
+    "StepCounterHook",
+    "StopAtStepHook",
+    "SummarySaverHook",
+    "TrainSpec",
     "VariableStore",
     "VocabInfo",
     "WarmStartSettings",
@@ -118,16 +155,20 @@ __all__ = [
     "heads",
     "initializers",
     "layers",
+    "load_model",
     "losses",
     "metrics",
     "nn",
     "numpy_input_fn",
     "optimizers",
     "pandas_input_fn",
+    "placeholder",
     "plots",
     "regularizers",
     "schedules",
     "stop_gradient",
+    "summary",
+    "train_and_evaluate",
     "trainable_variables",
     "variable_scope",
 ]

@@ -11,7 +11,7 @@ import glob
 import json
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -102,13 +102,18 @@ def latest(model_dir: str) -> str | None:
 
 def remove_leftovers(model_dir: str) -> None:
     """Remove what a process left that was killed while it wrote."""
-    for pattern in (f"{PREFIX}*{SUFFIX}.*.tmp", f"{INDEX}.*.tmp"):
+    for pattern in (f"{PREFIX}*{SUFFIX}.*.tmp", f"{INDEX}.*.tmp", "*.json.*.tmp", "*.jsonl.*.tmp"):
         for path in _matches(model_dir, pattern):
             files.remove(path)
 
 
-def save(model_dir: str, checkpoint: Checkpoint, keep_max: int | None) -> str:
-    """Write a checkpoint, list it, remove those that are too many, and return its path without suffix."""
+def save(
+    model_dir: str, checkpoint: Checkpoint, keep_max: int | None, kept_steps: Collection[int] = ()
+) -> str:
+    """Write a checkpoint, list it, remove those that are too many, and return its path without suffix.
+
+    Those of `kept_steps` are not removed, and count beside the newest.
+    """
     files.make_directory(model_dir)
     names = listed(model_dir)
     path = path_of(model_dir, checkpoint.step)
@@ -125,13 +130,45 @@ def save(model_dir: str, checkpoint: Checkpoint, keep_max: int | None) -> str:
         file.write(safetensors.numpy.save(arrays, metadata))
     name = f"{PREFIX}{checkpoint.step}"
     names = [other for other in names if other != name] + [name]
-    dropped = names[:-keep_max] if keep_max else []
-    index = {"model_checkpoint_path": name, "all_model_checkpoint_paths": names[len(dropped) :]}
+    kept = {f"{PREFIX}{step}" for step in kept_steps}
+    _list(model_dir, names, [n for n in names[:-keep_max] if n not in kept] if keep_max else [])
+    return path
+
+
+def _list(model_dir: str, names: Sequence[str], dropped: Sequence[str]) -> None:
+    """Replace the list, whose last name counts as the newest, then remove the files of dropped names."""
+    names = [name for name in names if name not in dropped]
+    index = {"model_checkpoint_path": names[-1], "all_model_checkpoint_paths": names}
     with files.atomic_writer(files.join(model_dir, INDEX)) as file:
         file.write(json.dumps(index, indent=1).encode())
     for old in dropped:
         files.remove(files.join(model_dir, old) + SUFFIX)
-    return path
+
+
+def go_back(model_dir: str, step: int) -> str | None:
+    """Make the checkpoint of a step the newest, remove later ones, and return its path without suffix.
+
+    Returns None, and does nothing, if there is no such checkpoint.
+    """
+    names, name = listed(model_dir), f"{PREFIX}{step}"
+    if name not in names or not files.exists(path_of(model_dir, step) + SUFFIX):
+        return None
+    later = [other for other in names if int(other.removeprefix(PREFIX)) > step]
+    _list(model_dir, [other for other in names if other != name] + [name], later)
+    return path_of(model_dir, step)
+
+
+def step_of(path: str) -> int:
+    """Return the step of a checkpoint's path, as `latest` gives it."""
+    return int(path.rpartition(PREFIX)[2])
+
+
+def is_under_way(path: str) -> bool:
+    """Tell whether a checkpoint was taken in the middle of its input; only its head is read."""
+    with files.open_binary(path + SUFFIX) as file:
+        length = int.from_bytes(file.read(8), "little")
+        content = json.loads(json.loads(file.read(length))["__metadata__"]["estimators"])
+    return content["input"] is not None
 
 
 def _checksum(arrays: Mapping[str, Array]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import datetime
 import functools
 import operator
 import os
@@ -16,29 +15,32 @@ import numpy as np
 from dataflow.dataset import Dataset
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor
-from dataflow.options import INFINITE_CARDINALITY
 from estimators import loop
 from estimators import model as models
 from estimators.checkpoint import GLOBAL_STEP, Checkpoint
 from estimators.described import Described
+from estimators.evaluator import Evaluator
+from estimators.export.exporting import ExportsModels
 from estimators.first_values import first_values, restored_values
-from estimators.history import add_evaluation
 from estimators.hooks.base import CheckpointSaverListener, SessionRunHook, checked
 from estimators.inputs import InputFn, call_input_fn
+from estimators.live_values import LiveValues
 from estimators.model import Model
-from estimators.model_directory import ModelDirectory
 from estimators.predictions import predictions_of
 from estimators.predictor import Predictor
 from estimators.progress import ensure_logging, log, number
 from estimators.run_config import RunConfig
+from estimators.saving import saving
 from estimators.session import Session
 from estimators.specs import EstimatorSpec, ModeKeys
+from estimators.summary.collect import Summary
+from estimators.summary.training import training_summaries
 from estimators.warm_start import WarmStartSettings, as_settings
 
 Hooks = Sequence[SessionRunHook] | None
 
 
-class Estimator(ModelDirectory, Described):
+class Estimator(ExportsModels, Described):
     """A model function, and a directory that holds all of its state.
 
     Args:
@@ -99,6 +101,10 @@ class Estimator(ModelDirectory, Described):
         self._config = config
         self._params = {} if params is None else copy.deepcopy(params)
         self._predictors: dict[Any, Predictor] = {}
+        self._saved: Checkpoint | None = None
+        """While training runs: what was saved last, with the arrays that it changes."""
+        self._live: LiveValues | None = None
+        """After training: what it has saved at its end."""
         log.info("Using config: %s", self._config)
 
     @staticmethod
@@ -151,7 +157,7 @@ class Estimator(ModelDirectory, Described):
 
         Raises:
             InvalidArgumentError: Both limits are given, or one is below 1; the model has changed since
-                the checkpoint was written.
+                the checkpoint was written; ``TF_CONFIG`` names several machines.
             NanLossDuringTrainingError: The loss became NaN.
         """
         if steps is not None and max_steps is not None:
@@ -159,31 +165,42 @@ class Estimator(ModelDirectory, Described):
         steps, max_steps = _count("steps", steps), _count("max_steps", max_steps)
         hooks = checked("hooks", hooks, SessionRunHook)
         listeners = checked("saving_listeners", saving_listeners, CheckpointSaverListener)
+        self._config.check_trains()
         self._predictors.clear()
+        self._live = None
         found = self._load(None)
         if max_steps is not None and found is not None and found.step >= max_steps:
             log.info("Skipping training since max_steps has already saved.")
             return self
         model = self._build(input_fn, ModeKeys.TRAIN, endless=(steps or max_steps) is not None)
-        for listener in listeners:
-            listener.begin()
         spec, train_op = model.spec, model.spec.train_op
         assert train_op is not None
+        all_hooks = (*spec.training_chief_hooks, *hooks, *spec.training_hooks)
+        start = found.step if found else 0
+        config, hooks, listeners = saving(self._config, all_hooks, listeners, self.model_dir, start)
+        for listener in listeners:
+            listener.begin()
         log.info("Create CheckpointSaverHook.")
-        session = self._session(model, found, (*spec.training_chief_hooks, *hooks, *spec.training_hooks))
+        session = self._session(model, found, hooks, model.summaries)
         start = int(session.values[GLOBAL_STEP])
         train_loop = loop.TrainLoop(
             session,
             start,
             start + steps if steps is not None else max_steps,
             self.model_dir,
-            self._config,
+            config,
             found.input_state if found else None,
             {name: np.array(value, np.float32) for name, value in train_op.hyperparameters.items()},
             listeners,
+            self._keep_saved,
+            training_summaries(session, config, self.model_dir, start),
         )
-        loss = train_loop.run()
-        if loss is None:
+        try:
+            loss = train_loop.run()
+            self._live = LiveValues.of(self._saved) if self._saved is not None else None
+        finally:
+            self._saved = None
+        if loss is None and not session.stop_requested:
             log.warning("Training with an empty input: no step was done.")
         log.info("Loss for final step: %s.", None if loss is None else number(np.float32(loss)))
         return self
@@ -213,26 +230,10 @@ class Estimator(ModelDirectory, Described):
             InvalidArgumentError: `steps` is below 1, or None though the input is endless; the model has
                 changed since the checkpoint was written.
         """
-        steps = _count("steps", steps)
-        hooks = checked("hooks", hooks, SessionRunHook)
-        found = self._load(checkpoint_path)
+        evaluator = self._evaluator(input_fn, steps, hooks, name)
+        found = self._values(checkpoint_path)
         self._warn_if_untrained(found)
-        model = self._build(input_fn, ModeKeys.EVAL)
-        if steps is None and model.dataset.cardinality() == INFINITE_CARDINALITY:
-            raise InvalidArgumentError(
-                "the input of evaluate is endless", hint="give steps=, or leave out .repeat() in the input_fn"
-            )
-        label = f" {name}" if name else ""
-        log.info("Starting evaluation%s at %s", label, _now())
-        session = self._session(model, found, (*hooks, *model.spec.evaluation_hooks))
-        results = loop.evaluate(session, model.spec.eval_metric_ops, steps)
-        log.info("Finished evaluation%s at %s", label, _now())
-        results[GLOBAL_STEP] = np.int64(session.values[GLOBAL_STEP])
-        if found is not None:
-            add_evaluation(self.model_dir, name, found.step, results)
-        text = ", ".join(f"{key} = {number(results[key])}" for key in sorted(results))
-        log.info("Saving dict for global step %d: %s", results[GLOBAL_STEP], text)
-        return results
+        return evaluator.run(found)
 
     def predict(
         self,
@@ -259,7 +260,7 @@ class Estimator(ModelDirectory, Described):
                 checkpoint was written.
         """
         hooks = checked("hooks", hooks, SessionRunHook)
-        found = self._load(checkpoint_path)
+        found = self._values(checkpoint_path)
         self._warn_if_untrained(found)
         keys = [predict_keys] if isinstance(predict_keys, str) else predict_keys
         model = self._build(input_fn, ModeKeys.PREDICT, keys)
@@ -320,6 +321,29 @@ class Estimator(ModelDirectory, Described):
 
     # Building --------------------------------------------------------------------------------------
 
+    def _evaluator(
+        self, input_fn: InputFn, steps: int | None, hooks: Hooks, name: str | None = None
+    ) -> Evaluator:
+        """Return what evaluates over an input."""
+        return Evaluator(
+            functools.partial(self._build, input_fn, ModeKeys.EVAL),
+            self._session,
+            self.model_dir,
+            _count("steps", steps),
+            checked("hooks", hooks, SessionRunHook),
+            name,
+        )
+
+    def _keep_saved(self, saved: Checkpoint) -> None:
+        self._saved = saved
+
+    def _values(self, path: str | None) -> Checkpoint | None:
+        """Return the values of a checkpoint: those in memory if they are the same, else those on the disk."""
+        path = path or self.latest_checkpoint()
+        if self._live is not None and path is not None and self._live.is_at(path):
+            return self._live.checkpoint
+        return self._load(path)
+
     def _build(
         self, input_fn: InputFn, mode: str, keys: Sequence[str] | None = None, *, endless: bool = False
     ) -> Model:
@@ -328,7 +352,13 @@ class Estimator(ModelDirectory, Described):
         )
         return models.build(self._model_fn, dataset, mode, self.params, self._config, keys)
 
-    def _session(self, model: Model, found: Checkpoint | None, hooks: Sequence[SessionRunHook]) -> Session:
+    def _session(
+        self,
+        model: Model,
+        found: Checkpoint | None,
+        hooks: Sequence[SessionRunHook],
+        summaries: Sequence[Summary] = (),
+    ) -> Session:
         """Let hooks begin, give the variables values, and make the model ready to run."""
         with model.store:
             for hook in hooks:
@@ -340,7 +370,9 @@ class Estimator(ModelDirectory, Described):
             values = restored_values(model, found)
         log.info("Running local_init_op.")
         log.info("Done running local_init_op.")
-        return Session(model, values, hooks, reference=self._config.reference)
+        settings = found.settings if found else None
+        reference = self._config.reference
+        return Session(model, values, hooks, reference=reference, found=settings, summaries=summaries)
 
 
 def _count(name: str, value: int | None) -> int | None:
@@ -352,7 +384,3 @@ def _count(name: str, value: int | None) -> int | None:
     if value <= 0:
         raise InvalidArgumentError(f"{name} must be at least 1, not {value}")
     return operator.index(value)
-
-
-def _now() -> str:
-    return datetime.datetime.now().isoformat(timespec="seconds")

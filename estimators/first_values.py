@@ -37,7 +37,9 @@ def restored_values(model: Model, found: Checkpoint) -> dict[str, Array]:
             log.warning if model.spec.mode == ModeKeys.EVAL else log.info
         )  # a discriminator predicts nothing
         said("The model does not use these variables of the checkpoint: %s", ", ".join(unused))
-    return {variable.name: np.array(found.values[variable.name]) for variable in variables}
+    shared = model.spec.mode == ModeKeys.EVAL  # which changes nothing, and ends before training goes on
+    values = {variable.name: found.values[variable.name] for variable in variables}
+    return {name: v if shared and v.flags.writeable else np.array(v) for name, v in values.items()}
 
 
 def first_values(model: Model, seed: int | None, settings: WarmStartSettings | None) -> dict[str, Array]:

@@ -1,22 +1,20 @@
-"""What a model's directory remembers of its runs: ``history.jsonl``, with a line of JSON for a step.
+"""What a model's directory remembers of its training: ``history.jsonl``, with a line of JSON for a step.
 
-Training keeps the losses there that it logs, up to the newest checkpoint. Evaluations are in
-``eval/history.jsonl``, or ``eval_<name>/history.jsonl``.
+Training keeps the losses there that it logs, up to the newest checkpoint. See `evaluations` for those.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dataflow.errors import DataLossError
 from dataflow.storage import files
-from estimators.progress import log
+from estimators import evaluations
 
 HISTORY = "history.jsonl"
-EVAL = "eval"
 STEP = "step"
 Entry = dict[str, Any]
 
@@ -58,11 +56,7 @@ class TrainingHistory:
         known = read(model_dir)
         self._entries = [entry for entry in known if entry[STEP] < step]
         self._changed = len(self._entries) < len(known)
-        for directory in evaluation_directories(model_dir).values():
-            found = read(directory)
-            kept = [entry for entry in found if entry[STEP] <= step]
-            if len(kept) < len(found):
-                write(directory, kept)
+        evaluations.forget_after(model_dir, step)
 
     def add(self, step: int, loss: float) -> None:
         """Note the loss of a step, once."""
@@ -75,26 +69,6 @@ class TrainingHistory:
         if self._changed:
             write(self._model_dir, self._entries)
             self._changed = False
-
-
-def add_evaluation(model_dir: str, name: str | None, step: int, results: Mapping[str, Any]) -> None:
-    """Keep the results of an evaluation, in place of earlier ones of the step.
-
-    A directory that may only be read is left as it is, with a warning in the log.
-    """
-    directory = files.join(model_dir, f"{EVAL}_{name}" if name else EVAL)
-    entry = {STEP: step, **{key: _number(value) for key, value in results.items() if key != "global_step"}}
-    try:
-        others = [other for other in read(directory) if other[STEP] != step]
-        write(directory, sorted([*others, entry], key=lambda item: int(item[STEP])))
-    except OSError as error:
-        log.warning("The evaluation is not kept for plot_training: %s", error)
-
-
-def evaluation_directories(model_dir: str) -> dict[str, str]:
-    """Return the directories of evaluations by name; "" is the one without a name."""
-    names = [n for n in files.list_directory(model_dir) if n == EVAL or n.startswith(f"{EVAL}_")]
-    return {name[len(EVAL) + 1 :]: files.join(model_dir, name) for name in names}
 
 
 def _number(value: Any) -> float | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from dataflow.dataset import Dataset
 from dataflow.errors import InvalidArgumentError, SpecError, did_you_mean
@@ -24,6 +25,7 @@ from estimators.graph.schedule import without_repeats
 from estimators.graph.scope import BATCH_NUMBER
 from estimators.graph.variable import VARIABLE
 from estimators.in_memory import BATCH_SIZE, as_batches, numpy_input_fn, pandas_input_fn
+from estimators.summary.collect import Summary, input_summaries
 
 __all__ = [
     "BATCH_SIZE", "InputFn", "SymbolicInput", "call_input_fn", "copied", "hoist", "numpy_input_fn",
@@ -69,7 +71,7 @@ def call_input_fn(input_fn: InputFn, *, endless: bool = False, **available: Any)
     for name in names:
         if name not in available and parameters[name].default is inspect.Parameter.empty:
             raise InvalidArgumentError(f"input_fn asks for {name!r}", hint=did_you_mean(name, available))
-    with symbolic_elements() as elements:
+    with symbolic_elements() as elements, input_summaries() as shown:
         result = input_fn(**{name: value for name, value in available.items() if name in names})
         if isinstance(result, Dataset):
             return result
@@ -78,7 +80,23 @@ def call_input_fn(input_fn: InputFn, *, endless: bool = False, **available: Any)
                 f"input_fn must return a Dataset, and returned {type(result).__name__}",
                 hint="return Dataset.from_tensor_slices((features, labels)).batch(128)",
             )
-        return Dataset(elements.plan(_features_and_labels(result), _name_of(input_fn)))
+        structure = _features_and_labels(result)
+        if shown and available.get("mode") == "train":
+            structure = _Shown(structure, tuple(t for summary in shown for t in summary.tensors))
+        dataset = Dataset(elements.plan(structure, _name_of(input_fn)))
+        _SUMMARIES[dataset] = tuple(shown)
+        return dataset
+
+
+class _Shown(NamedTuple):
+    """A batch of an `input_fn` that has made summaries, and their tensors."""
+
+    batch: Any
+    tensors: tuple[Any, ...]
+
+
+_SUMMARIES: weakref.WeakKeyDictionary[Dataset, tuple[Summary, ...]] = weakref.WeakKeyDictionary()
+"""What an `input_fn` has made summaries of."""
 
 
 def _features_and_labels(result: Any) -> Structure:
@@ -100,12 +118,14 @@ class SymbolicInput:
         features: What the model gets.
         labels: What it should predict, or None.
         names: What a model function calls each leaf, such as ``features['x']``.
+        summaries: What the `input_fn` shows.
     """
 
     leaves: tuple[Tensor, ...]
     features: Any
     labels: Any
     names: tuple[str, ...]
+    summaries: tuple[Summary, ...] = ()
 
 
 def symbolic_input(dataset: Dataset, *, labels: bool) -> SymbolicInput:
@@ -117,6 +137,27 @@ def symbolic_input(dataset: Dataset, *, labels: bool) -> SymbolicInput:
     spec = dataset.element_spec
     leaves = tuple(parameter(leaf) for leaf in flatten(spec))
     element = pack(spec, leaves)
+    if isinstance(element, _Shown):
+        return _with_summaries(dataset, leaves, element, labels=labels)
+    return _divided(spec, leaves, element, labels=labels)
+
+
+def _with_summaries(
+    dataset: Dataset, leaves: tuple[Tensor, ...], shown: _Shown, *, labels: bool
+) -> SymbolicInput:
+    batch: Any = dataset.element_spec
+    found = _divided(batch.batch, leaves, shown.batch, labels=labels)
+    tensors = iter(shown.tensors)
+    summaries = [
+        dataclasses.replace(summary, tensors=tuple(next(tensors) for _ in summary.tensors))
+        for summary in _SUMMARIES[dataset]
+    ]
+    names = (*found.names, *(f"summaries[{i}]" for i in range(len(shown.tensors))))
+    return dataclasses.replace(found, names=names, summaries=tuple(summaries))
+
+
+def _divided(spec: Any, leaves: tuple[Tensor, ...], element: Any, *, labels: bool) -> SymbolicInput:
+    """Return a batch divided into features and labels."""
     if not isinstance(element, tuple) or hasattr(element, "_fields"):
         return SymbolicInput(leaves, element, None, _names("features", spec))
     if len(element) != 2:
@@ -138,7 +179,10 @@ def copied(features: Any) -> Any:
 
 
 def hoist(
-    dataset: Dataset, source: SymbolicInput, outputs: Sequence[Tensor]
+    dataset: Dataset,
+    source: SymbolicInput,
+    outputs: Sequence[Tensor],
+    seldom: Sequence[Tensor] = (),
 ) -> tuple[Dataset, tuple[Tensor, ...]]:
     """Move what needs no variables, and no number of the step, into the dataset.
 
@@ -146,11 +190,24 @@ def hoist(
         dataset: Batches.
         source: Its symbolic tensors.
         outputs: Everything that a program computes.
+        seldom: What is computed of few batches: only the components that it needs are read for it.
 
     Returns:
         A dataset of tuples of columns, read in large blocks and with one core left
         to the program, and the tensors of the program's graph that they are values of.
     """
+    columns = hoisted(source, outputs)
+    columns = (*columns, *unread(source, columns, seldom))
+    specs = tuple(TensorSpec(tensor.shape, tensor.dtype) for tensor in columns)
+    graph = Function(source.leaves, without_repeats(columns))
+    function = UserFunction(_model_inputs, dataset.element_spec, specs, "traced", graph, verify=False)
+    fed_dataset = Dataset(Map(dataset.node, function))
+    defaults = Options(threads=max(1, usable_cores() - 1), block_bytes=BLOCK_BYTES)
+    return fed_dataset.with_options(defaults.merged_with(dataset.options())), columns
+
+
+def hoisted(source: SymbolicInput, outputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return the last tensors on the way to the outputs that need no variables and no number of the step."""
     order = postorder(outputs)
     trained: set[int] = set()
     fed: set[int] = set()
@@ -168,15 +225,14 @@ def hoist(
             and tensor.call.primitive is not CONSTANT
         ):
             frontier[id(tensor.call), tensor.output] = tensor
-    columns = tuple(frontier.values()) or source.leaves[:1]
-    specs = tuple(TensorSpec(tensor.shape, tensor.dtype) for tensor in columns)
-    graph = Function(source.leaves, without_repeats(columns))
-    function = UserFunction(
-        _model_inputs, dataset.element_spec, specs, "traced", graph, verify=False
-    )
-    fed_dataset = Dataset(Map(dataset.node, function))
-    defaults = Options(threads=max(1, usable_cores() - 1), block_bytes=BLOCK_BYTES)
-    return fed_dataset.with_options(defaults.merged_with(dataset.options())), columns
+    return tuple(frontier.values()) or source.leaves[:1]
+
+
+def unread(source: SymbolicInput, columns: Sequence[Tensor], outputs: Sequence[Tensor]) -> list[Tensor]:
+    """Return the components of the input that outputs need beside the columns."""
+    _, cut = replaced(outputs, columns)
+    needed = {id(call) for call in postorder(cut) if call.primitive is PARAMETER}
+    return [leaf for leaf in source.leaves if id(leaf.call) in needed]
 
 
 def _model_inputs(*_: Structure) -> Structure:

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from dataflow.runtime.iterate import BlockIterator
 from dataflow.storage import files
 from dataflow.strings import Strings
 from estimators import checkpoint as checkpoints
+from estimators.best import KeepBest
 from estimators.blas import fitting_blas_threads
 from estimators.checkpoint import GLOBAL_STEP, Checkpoint
 from estimators.graph.variable import Array
@@ -28,6 +29,7 @@ from estimators.numerics import NanLossDuringTrainingError
 from estimators.progress import log, number, progress_bar
 from estimators.run_config import RunConfig
 from estimators.session import NO_NAN, Session
+from estimators.summary.training import SPEED, TrainingSummaries
 
 STEPS_PER_CALL = 64
 """Most steps between two looks at clocks and signals."""
@@ -48,6 +50,9 @@ class TrainLoop:
         input_state: Position of the input to go on from, or None.
         settings: Numbers to keep in checkpoints for readers.
         listeners: Called around each checkpoint.
+        on_saved: Called with each checkpoint, whose arrays are those of the session, before the listeners'
+            `after_save`.
+        summaries: What is written for TensorBoard, or None.
     """
 
     session: Session
@@ -58,6 +63,8 @@ class TrainLoop:
     input_state: Any
     settings: Mapping[str, Array]
     listeners: Sequence[CheckpointSaverListener] = ()
+    on_saved: Callable[[Checkpoint], None] = lambda _: None
+    summaries: TrainingSummaries | None = None
     step: int = dataclasses.field(init=False)
     loss: float | None = dataclasses.field(init=False, default=None)
     history: TrainingHistory = dataclasses.field(init=False)
@@ -65,6 +72,8 @@ class TrainLoop:
     """The step of the last checkpoint."""
     _saved_at: float = dataclasses.field(init=False, default=0.0)
     """The time of the last checkpoint."""
+    _next_save: int | None = dataclasses.field(init=False, default=None)
+    """The step at which a listener wants a checkpoint."""
     _logged: tuple[int, float] | None = dataclasses.field(init=False, default=None)
     """Step and time of the last log line."""
 
@@ -76,15 +85,16 @@ class TrainLoop:
         blocks = self._open_input()
         try:
             with Interrupts() as interrupts, fitting_blas_threads(self.session.model.ends):
+                stop = self.session.stop_requested
                 self._save(blocks.state())
-                self.session.stop_requested = False
+                self.session.stop_requested = stop  # listeners may not stop before the first step
                 self._train(blocks, interrupts)
                 if interrupts.received is None or self.session.stop_requested:
                     if self.loss is not None and self.config.log_step_count_steps is not None:
                         self.history.add(self.step - 1, self.loss)
                     self._save(None)
                     for listener in self.listeners:
-                        listener.end(None, self.step)
+                        listener.end(self.session.run_session, self.step)
                     self.session.end()
                 else:
                     log.info("Stopped by %s.", interrupts.name)
@@ -92,6 +102,8 @@ class TrainLoop:
             interrupts.end_process()
         finally:
             blocks.close()
+            if self.summaries is not None:
+                self.summaries.close()
         return self.loss
 
     def _open_input(self) -> BlockIterator:
@@ -118,7 +130,10 @@ class TrainLoop:
                 if block is None:
                     break
                 before = self.step
+                if self.summaries is not None:
+                    self.summaries.before(block, self.step)
                 if session.hooked:
+                    session.read = began, time.monotonic(), block.length
                     self._run_with_hooks(block, blocks)
                 else:
                     with np.errstate(all="ignore"):  # overflow and NaN are seen in the loss
@@ -145,7 +160,12 @@ class TrainLoop:
         every = self.config.save_checkpoints_steps
         if self.last_step is not None:
             steps = min(steps, self.last_step - self.step)
-        return min(steps, every - (self.step - self.start_step) % every) if every else steps
+        if self.summaries is not None:
+            steps = min(steps, self.summaries.steps_to_next(self.step))
+        steps = min(steps, every - (self.step - self.start_step) % every) if every else steps
+        wanted = [listener.next_save(self.step) for listener in self.listeners]
+        self._next_save = min((step for step in wanted if step is not None), default=None)
+        return steps if self._next_save is None else min(steps, self._next_save - self.step)
 
     def _after_step(self, columns: Sequence[Column], fetched: Mapping[str, Any]) -> None:
         """Check and log the loss, and count the step."""
@@ -164,6 +184,8 @@ class TrainLoop:
             self._log(loss)
             self.history.add(self.step, loss)
         self.step += 1
+        if self.summaries is not None:
+            self.summaries.after(self.step, loss)
         session.values[GLOBAL_STEP][...] = self.step
 
     def _log(self, loss: float) -> None:
@@ -172,7 +194,10 @@ class TrainLoop:
             log.info("loss = %s, step = %d", text, self.step)
         else:
             seconds = now - self._logged[1]
-            log.info("global_step/sec: %g", (self.step - self._logged[0]) / max(seconds, 1e-9))
+            speed = (self.step - self._logged[0]) / max(seconds, 1e-9)
+            log.info("global_step/sec: %g", speed)
+            if self.summaries is not None:
+                self.summaries.scalar(SPEED, speed, self.step + 1)
             log.info("loss = %s, step = %d (%.3f sec)", text, self.step, seconds)
         self._logged = self.step, now
 
@@ -180,6 +205,7 @@ class TrainLoop:
         """Save if so many steps or seconds have passed."""
         every, secs = self.config.save_checkpoints_steps, self.config.save_checkpoints_secs
         due = every is not None and (self.step - self.start_step) % every == 0
+        due = due or self.step == self._next_save
         if due or (secs is not None and time.monotonic() - self._saved_at >= secs):
             self._save(blocks.state())
             self._saved_at = time.monotonic()
@@ -198,14 +224,21 @@ class TrainLoop:
         listeners = () if again else self.listeners
         said("Calling checkpoint listeners before saving checkpoint %d...", self.step)
         for listener in listeners:
-            listener.before_save(None, self.step)
+            listener.before_save(self.session.run_session, self.step)
         said("Saving checkpoints for %d into %s.", self.step, files.join(self.model_dir, "model.ckpt"))
         self.history.save()
-        content = Checkpoint(self.step, self.session.saved(), input_state, self.settings)
-        checkpoints.save(self.model_dir, content, self.config.keep_checkpoint_max)
+        settings = {**self.settings, **self.session.run_session.notes}
+        content = Checkpoint(self.step, self.session.saved(), input_state, settings)
+        kept = {step for listener in self.listeners for step in listener.kept_steps()}
+        if isinstance(self.config.keep_best, KeepBest):
+            kept.update(self.config.keep_best.steps(self.model_dir))
+        path = checkpoints.save(self.model_dir, content, self.config.keep_checkpoint_max, kept)
+        self.on_saved(dataclasses.replace(content, path=path))
+        if self.summaries is not None:
+            self.summaries.saved(path, self.step)
         self._saved = self.step
         said("Calling checkpoint listeners after saving checkpoint %d...", self.step)
-        if any([listener.after_save(None, self.step) for listener in listeners]):
+        if any([listener.after_save(self.session.run_session, self.step) for listener in listeners]):
             self.session.stop_requested = True
 
 

@@ -20,6 +20,7 @@ from estimators.inputs import SymbolicInput, copied, symbolic_input
 from estimators.progress import log
 from estimators.run_config import RunConfig
 from estimators.specs import EstimatorSpec, ModeKeys
+from estimators.summary.collect import Summary, metric
 
 ARGUMENTS = ("features", "labels", "mode", "params", "config")
 """What a model function may ask for."""
@@ -44,6 +45,8 @@ class Model:
     store: VariableStore
     fetches: dict[str, Tensor]
     updates: tuple[Update, ...]
+    summaries: tuple[Summary, ...] = ()
+    """What training shows now and then."""
 
     @property
     def ends(self) -> list[Tensor]:
@@ -71,6 +74,7 @@ def build(
     params: Any,
     config: RunConfig,
     keys: Sequence[str] | None = None,
+    source: SymbolicInput | None = None,
 ) -> Model:
     """Call a model function for a mode.
 
@@ -81,21 +85,30 @@ def build(
         params: For the model function.
         config: For the model function; its seed is that of random operations.
         keys: Predictions that are wanted; None: all.
+        source: The tensors of a batch; None: as the dataset gives them.
 
     Raises:
         InvalidArgumentError: The input gives labels that the function does not take; it returned a spec
             for another mode, without the predictions that are wanted, or with tensors of another call.
         SpecError: It returned something else.
     """
-    source = symbolic_input(dataset, labels=mode != ModeKeys.PREDICT)
+    source = source or symbolic_input(dataset, labels=mode != ModeKeys.PREDICT)
     log.info("Calling model_fn.")
     with VariableStore(config.tf_random_seed) as store:
         spec = _call(model_fn, source, mode=mode, params=params, config=config)
     log.info("Done calling model_fn.")
     updates = spec.train_op.all_updates() if spec.train_op and mode == ModeKeys.TRAIN else ()
-    model = Model(spec, dataset, source, store, _fetches(spec, keys), updates)
-    _check_own(model.ends, source)
+    summaries = (*source.summaries, *_summaries(spec, store)) if mode == ModeKeys.TRAIN else ()
+    model = Model(spec, dataset, source, store, _fetches(spec, keys), updates, summaries)
+    _check_own([*model.ends, *(tensor for summary in summaries for tensor in summary.tensors)], source)
     return model
+
+
+def _summaries(spec: EstimatorSpec, store: VariableStore) -> tuple[Summary, ...]:
+    """Return the summaries of a model function, and the metrics that no summary is called like."""
+    tags = {summary.tag for summary in store.summaries}
+    metrics = [metric(name, value) for name, value in spec.eval_metric_ops.items() if name not in tags]
+    return (*store.summaries, *metrics)
 
 
 def _call(model_fn: Callable[..., EstimatorSpec], source: SymbolicInput, **settings: Any) -> EstimatorSpec:

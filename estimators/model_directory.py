@@ -7,7 +7,7 @@ from typing import Any
 
 from dataflow.errors import InvalidArgumentError, NotFoundError, did_you_mean
 from estimators import checkpoint as checkpoints
-from estimators import plots
+from estimators import evaluations, plots
 from estimators.checkpoint import Checkpoint
 from estimators.graph.variable import Array
 from estimators.progress import log
@@ -24,6 +24,10 @@ class ModelDirectory:
         """Where checkpoints are."""
         assert self._config.model_dir is not None
         return self._config.model_dir
+
+    def eval_dir(self, name: str | None = None) -> str:
+        """Return where the results of evaluations with that name are kept."""
+        return evaluations.directory_of(self.model_dir, name)
 
     def latest_checkpoint(self) -> str | None:
         """Return the path of the newest checkpoint, without its suffix; None if there is none."""

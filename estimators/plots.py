@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.errors import InvalidArgumentError, OptionalDependencyError, did_you_mean
+from estimators import evaluations as kept
 from estimators import history
 
 Array = npt.NDArray[np.float64]
@@ -91,7 +92,10 @@ def plot_calibration(labels: Any, probabilities: Any, bins: int = 10, ax: Any = 
 def plot_training(model_dir: str, metrics: Sequence[str] | None = None) -> Any:
     """Draw losses and metrics over steps; see `Estimator.plot_training`."""
     losses = history.read(model_dir)
-    found = {name: history.read(path) for name, path in history.evaluation_directories(model_dir).items()}
+    found = {
+        name: [{**e.metrics, history.STEP: e.step} for e in kept.read(directory)]
+        for name, directory in kept.directories(model_dir).items()
+    }
     evaluations = {name: entries for name, entries in found.items() if entries}
     if not losses and not evaluations:
         raise InvalidArgumentError(

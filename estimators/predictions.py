@@ -21,7 +21,7 @@ from estimators.checkpoint import Checkpoint
 from estimators.first_values import restored_values
 from estimators.graph.program import Program
 from estimators.graph.variable import Array
-from estimators.inputs import hoist, replaced
+from estimators.inputs import SymbolicInput, hoist, replaced
 from estimators.model import Model
 
 
@@ -33,17 +33,39 @@ def predictions_of(model: Model, checkpoint: Checkpoint, keep: Sequence[str]) ->
     """
     kept = _kept(model, [keep] if isinstance(keep, str) else keep)
     wanted = {**model.fetches, **kept}
-    dataset, columns = hoist(model.dataset, model.source, list(wanted.values()))
+    values = restored_values(model, checkpoint)
+    one_tensor = not isinstance(model.spec.predictions, dict) and not kept
+    return computed(model.dataset, model.source, wanted, values, f"step {checkpoint.step}", bare=one_tensor)
+
+
+def computed(
+    dataset: Dataset,
+    source: SymbolicInput,
+    wanted: dict[str, Tensor],
+    values: dict[str, Array],
+    name: str,
+    *,
+    bare: bool = False,
+) -> Dataset:
+    """Return batches of what a model computes from the batches of a dataset.
+
+    Args:
+        dataset: Batches.
+        source: Their symbolic tensors.
+        wanted: What to compute, by name.
+        values: Of the variables.
+        name: Says, in `explain`, which values these are.
+        bare: Elements are what is called "predictions", not dicts.
+    """
+    dataset, columns = hoist(dataset, source, list(wanted.values()))
     leaves, ends = replaced(list(wanted.values()), columns)
     names = sorted(wanted)
     fetches = dict(zip(wanted, ends, strict=True))
-    one_tensor = not isinstance(model.spec.predictions, dict) and not kept
     spec: Structure = {name: wanted[name].spec for name in names}
-    values = restored_values(model, checkpoint)
     function = _Predict(
-        _Named(f"predict(step {checkpoint.step}, values {_checksum(values):08x})"),
+        _Named(f"predict({name}, values {_checksum(values):08x})"),
         dataset.element_spec,
-        spec["predictions"] if one_tensor else spec,
+        spec["predictions"] if bare else spec,
         "python",
         verify=False,
         program=Program(leaves, {name: fetches[name] for name in names}),

@@ -17,10 +17,10 @@ from dataflow.spec import TensorSpec
 from dataflow.strings import Strings
 from estimators.checkpoint import Checkpoint
 from estimators.first_values import restored_values
-from estimators.graph.program import Program
 from estimators.graph.variable import Array
 from estimators.loop import examples_of, plain
 from estimators.model import Model
+from estimators.split_program import SplitProgram
 
 SPECS = 32
 """Most sets of dtypes and shapes whose programs are kept."""
@@ -51,7 +51,7 @@ class Predictor:
         self._build = build
         self._checkpoint = checkpoint
         self._lock = Lock()
-        self._programs: dict[_Key, tuple[Program, dict[str, Array], bool]] = {}
+        self._programs: dict[_Key, tuple[SplitProgram, dict[str, Array], bool]] = {}
 
     @property
     def checkpoint_path(self) -> str:
@@ -88,7 +88,7 @@ class Predictor:
         with self._lock:
             program, values, one_tensor = self._programs.get(key) or self._make(key, features, columns)
             with np.errstate(all="ignore"):  # as in training
-                fetched = program.run(columns, values)
+                fetched = program.rest(program.first(columns), values)
         found = {name: plain(value) for name, value in fetched.items()}
         if single and examples_of(found) == 1:
             found = {name: value[0] for name, value in found.items()}
@@ -96,7 +96,7 @@ class Predictor:
 
     def _make(
         self, key: _Key, features: Any, columns: Sequence[Any]
-    ) -> tuple[Program, dict[str, Array], bool]:
+    ) -> tuple[SplitProgram, dict[str, Array], bool]:
         """Build the program for features of these dtypes and shapes."""
         specs = {
             entry[0]: TensorSpec((None, *column.shape[1:]), column.dtype)
@@ -104,7 +104,7 @@ class Predictor:
         }
         signature: Any = specs if isinstance(features, Mapping) else specs[""]
         model = self._build(Dataset.from_generator(_nothing, output_signature=signature))
-        program = Program(model.source.leaves, model.fetches)
+        program = SplitProgram(model.source.leaves, model.fetches)
         if len(self._programs) >= SPECS:
             del self._programs[next(iter(self._programs))]
         one_tensor = not isinstance(model.spec.predictions, Mapping)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -11,15 +12,21 @@ from dataflow.block import Block, Column
 from dataflow.errors import InvalidArgumentError
 from dataflow.expr.function import postorder
 from dataflow.expr.tensor import PARAMETER, Tensor
+from dataflow.spec import is_text
 from estimators.graph.program import Program, batch_of
+from estimators.graph.schedule import without_repeats
+from estimators.graph.timing import StepTimes
 from estimators.graph.updates import Update
-from estimators.graph.variable import Array, members_of
+from estimators.graph.variable import Array, members_of, rows_of_wholes
 from estimators.hooks.base import SessionRunArgs, SessionRunHook
-from estimators.hooks.calls import HookCalls, key_of
-from estimators.inputs import hoist, replaced
+from estimators.hooks.calls import HookCalls
+from estimators.hooks.fetches import key_of
+from estimators.hooks.run_session import Coordinator, RunSession
+from estimators.inputs import hoist, hoisted, replaced, unread
 from estimators.model import Model
 from estimators.numerics import first_nan, is_nan, nan_in_input
 from estimators.progress import log
+from estimators.summary.collect import Summary
 
 _Step: TypeAlias = tuple[list[Column], dict[str, Any]]
 """Columns of a batch, and the model's fetches."""
@@ -44,6 +51,8 @@ class Session:
         hooks: In the order of calls.
         reference: Whether to run plain NumPy, primitive by primitive, and to keep what is needed to find
             out where NaN comes from.
+        found: Numbers that the checkpoint held beside the variables, for hooks.
+        summaries: What `summarize` gives; an optional one only if the steps read the numbers it needs anyway.
 
     Raises:
         InvalidArgumentError: A hook asks for a tensor that the model does not have.
@@ -56,6 +65,8 @@ class Session:
         hooks: Sequence[SessionRunHook] = (),
         *,
         reference: bool = False,
+        found: Mapping[str, Array] | None = None,
+        summaries: Sequence[Summary] = (),
     ) -> None:
         self.model = model
         self.values = values
@@ -66,11 +77,20 @@ class Session:
         self._reference = reference
         self._before: Mapping[str, Array] = {}
         self._results: list[Any] = []
-        self._calls = HookCalls(hooks, SessionRunArgs(dict(model.fetches)))
+        self._times: StepTimes | None = None
+        self.read: tuple[float, float, int] | None = None
+        """When the loop began and ended to wait for batches, and how many they were."""
+        self.run_session = RunSession(values, found, lambda: model.variables)
+        self._coordinator = Coordinator()
+        self._calls = HookCalls(hooks, SessionRunArgs(dict(model.fetches)), self.run_session)
         for hook in hooks:
-            hook.after_create_session(None, None)
+            hook.after_create_session(self.run_session, self._coordinator)
+        self.stop_requested = self._coordinator.should_stop()
         asked = self._calls.before_run() if hooks else []
-        self.dataset, self._columns = hoist(model.dataset, model.source, [*model.ends, *asked])
+        ends = [*model.ends, *asked]
+        self.summaries, self._summarized = _summarized(summaries, model, ends)
+        self._summary_program: Program | None = None
+        self.dataset, self._columns = hoist(model.dataset, model.source, ends, self._summarized)
         self._leaves, self._ends = replaced(model.ends, self._columns)
         self._programs: dict[frozenset[tuple[int, int]], tuple[Program, list[Tensor]]] = {}
         self._program, _ = self._program_for(asked)
@@ -101,7 +121,8 @@ class Session:
             Update(u.variable, value, None if u.rows is None else next(parts))
             for u, value in zip(model.updates, new, strict=True)
         ]
-        wanted = {**fetches, **{_name(i): tensor for i, tensor in enumerate(parts)}}
+        given = rows_of_wholes(tuple(parts))
+        wanted = {**fetches, **{_name(i): tensor for i, tensor in enumerate(given)}}
         program = Program(self._leaves, wanted, updates, reference=self._reference or None)
         for variable in members_of(program.variables):
             if variable.name not in self.values:
@@ -151,7 +172,12 @@ class Session:
                 return self._program.run(columns, self.values, number)
         program, asked = self._program_for(self._calls.before_run())
         with np.errstate(all="ignore"):
-            fetched = program.run(columns, self.values, number)
+            if self._calls.traced:
+                began = time.monotonic()
+                fetched, calls = program.run_timed(columns, self.values, number)
+                self._times = StepTimes(began, time.monotonic(), calls, self.read)
+            else:
+                fetched = program.run(columns, self.values, number)
         by_tensor = {key_of(tensor): fetched.pop(_name(i)) for i, tensor in enumerate(asked)}
         self._results = [by_tensor[key_of(tensor)] for tensor in self._calls.before_run()]
         return fetched
@@ -173,11 +199,28 @@ class Session:
                 yield from steps if self.model.updates else _quietly(steps)
             number += run.length
 
+    def summarize(self, block: Block, number: int) -> list[Any]:
+        """Return the values of the summaries' tensors for the first batch of a block; nothing changes.
+
+        Args:
+            block: Of `dataset`, before it is run.
+            number: As for `run`.
+        """
+        if self._summary_program is None:
+            _, cut = replaced(self._summarized, self._columns, self._leaves)
+            wanted = {_name(i): tensor for i, tensor in enumerate(cut)}
+            self._summary_program = Program(self._leaves, wanted, reference=self._reference or None)
+        columns = batch_of(next(block.dense_runs()).columns, 0)
+        with np.errstate(all="ignore"):
+            return list(self._summary_program.run(columns, self.values, number).values())
+
     def after_run(self) -> None:
         """Give hooks the results of the step."""
         if self.hooked:
-            self._calls.after_run(self._results)
-            self.stop_requested = self.stop_requested or self._calls.stop_requested
+            times, self._times = self._times, None
+            self._calls.after_run(self._results, times)
+            asked = self._calls.stop_requested or self._coordinator.should_stop()
+            self.stop_requested = self.stop_requested or asked
 
     def saved(self) -> dict[str, Array]:
         """Return the values that belong into a checkpoint."""
@@ -186,7 +229,7 @@ class Session:
     def end(self) -> None:
         """Tell hooks that the run is over."""
         for hook in self._hooks:
-            hook.end(None)
+            hook.end(self.run_session)
 
     # NaN -------------------------------------------------------------------------------------------
 
@@ -220,6 +263,26 @@ class Session:
             f"{cause}; to find the operation, train again with RunConfig(reference=True), which goes on from "
             "the last checkpoint and names it"
         )
+
+
+def _summarized(
+    summaries: Sequence[Summary], model: Model, ends: Sequence[Tensor]
+) -> tuple[list[Summary], tuple[Tensor, ...]]:
+    """Return the summaries that are made, and tensors of their values, computed from columns if possible."""
+    if not summaries:
+        return [], ()
+    columns = hoisted(model.source, ends)
+    read = {id(call) for call in postorder(ends)}
+    every = without_repeats([*columns, *(t for summary in summaries for t in summary.tensors)])
+    tensors = iter(every[len(columns) :])
+    kept, found = [], []
+    for summary in summaries:
+        own = [next(tensors) for _ in summary.tensors]
+        more = unread(model.source, columns, own)
+        if not (summary.optional and any(id(t.call) not in read or is_text(t.dtype) for t in more)):
+            kept.append(summary)
+            found += own
+    return kept, rows_of_wholes(found)
 
 
 def _quietly(steps: Iterator[_Step]) -> Iterator[_Step]:

@@ -57,7 +57,7 @@ OPENING = {"open", "io.open", "os.open", "os.fdopen", "gzip.open", "bz2.open", "
 OPENING_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "memory_map", "OSFile"}
 
 # `import dataflow` and `import estimators` leave these alone: slow, or an extra.
-LAZY = ["numba", "pyarrow.dataset", "pandas", "matplotlib", "torch", "polars", "PIL", "sklearn"]
+LAZY = ["numba", "pyarrow.dataset", "pandas", "matplotlib", "torch", "polars", "PIL", "sklearn", "onnx"]
 
 
 def _modules() -> dict[str, ast.Module]:

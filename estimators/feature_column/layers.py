@@ -86,7 +86,7 @@ def _part(column: DenseColumn, features: Features) -> _Part:
 
 
 def _in_runs(parts: Sequence[_Part]) -> list[Tensor]:
-    """Return few tensors to put beside each other: numbers as one, embeddings of one size looked up at once."""
+    """Return few tensors to put beside each other: numbers as one, embeddings of one size looked up once."""
     runs = [(kind, list(run)) for kind, run in itertools.groupby(parts, lambda part: part.kind)]
     tables = [(kind, run) for kind, run in runs if isinstance(kind, tuple)]
     vectors = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from estimators.graph.layout import Action, Layout, actions_of
 from estimators.graph.registry import FRESH, KERNELS
 from estimators.graph.row_steps import row_steps
 from estimators.graph.specialize import Sized, failed, locate
+from estimators.graph.timing import CallTime, timed
 from estimators.graph.variable import Array
 
 Memory = npt.NDArray[np.uint8]
@@ -273,6 +275,44 @@ class Plan:
         fetched = {name: self._fetched(place) for name, place in self._fetches}
         self._apply(values)
         return fetched
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[list[CallTime]]:
+        """Inside, note when each call begins and ends; the plan must be bound."""
+        times: list[CallTime] = []
+        actions = {id(action.step.call): action for action in self._actions}
+        root: dict[int, int] = {}
+        for action in self._actions:
+            if action.kind == "view":
+                root.update(dict.fromkeys(action.results, root.get(action.inputs[0], action.inputs[0])))
+
+        def measured(bound: _Bound) -> Callable[..., Any]:
+            action = actions[id(bound.call)]
+            steps = [action.step] if action.run is None else action.run.steps
+            whole = action.run is None or bound.function is kernels.elementwise.run
+            name = " + ".join(step.call.primitive.name for step in steps) if whole else "copy"
+            inputs = tuple(root.get(place, place) for place in action.inputs)
+            results = {place: self._bytes_of(place) for place in action.results} if whole else {}
+            return timed(
+                bound.function,
+                lambda began, ended: times.append(
+                    CallTime(name, bound.call.line, began, ended, inputs, results)
+                ),
+            )
+
+        functions = [bound.function for bound in self._bound]
+        try:
+            for bound in self._bound:
+                bound.function = measured(bound)
+            yield times
+        finally:
+            for bound, function in zip(self._bound, functions, strict=True):
+                bound.function = function
+
+    def _bytes_of(self, place: int) -> int:
+        """Return the bytes of a result; 0 if they are not known before it is there."""
+        spec = self._sized.specs[place]
+        return 0 if spec is None or place not in self._arrays else int(self._arrays[place].nbytes)
 
     def _value(self, place: int) -> Any:
         return self._arrays[place] if place in self._arrays else self._held[place]

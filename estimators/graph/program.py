@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from dataflow.strings import Strings
 from estimators.graph.plan import Memory, Plan
 from estimators.graph.schedule import schedule
 from estimators.graph.specialize import failed, locate, specialize
+from estimators.graph.timing import CallTime
 from estimators.graph.updates import Update
 from estimators.graph.variable import Array, Variable, members_of, variables_of
 
@@ -105,6 +107,24 @@ class Program:
         plan = self._plan(tuple([_shape(column) for column in columns]), columns)
         self._bind(plan, values)
         return plan.run(columns, values, number)
+
+    def run_timed(
+        self, columns: Sequence[Any], values: dict[str, Array], number: int = 0
+    ) -> tuple[dict[str, Any], list[CallTime]]:
+        """Run one batch as `run`; return the fetches, and when each call began and ended.
+
+        The plain form gives no times of calls.
+        """
+        if self._reference:
+            return self.run(columns, values, number), []
+        self._join(values)
+        plan = self._plan(tuple([_shape(column) for column in columns]), columns)
+        self._bind(plan, values)
+        with plan.timed() as times:
+            fetched = plan.run(columns, values, number)
+        began = times[-1].ended if times else time.monotonic()
+        times.append(CallTime("fetch, set variables", "", began, time.monotonic(), (), {}))
+        return fetched, times
 
     def run_each(
         self, columns: Sequence[Column], length: int, values: dict[str, Array], number: int = 0

@@ -55,6 +55,8 @@ class VariableStore:
 
     seed: int | None = None
     variables: dict[str, Variable] = dataclasses.field(default_factory=dict)
+    summaries: list[Any] = dataclasses.field(default_factory=list)
+    """What `estimators.summary` was asked to show."""
     _names: dict[str, int] = dataclasses.field(default_factory=dict)
     """How often each name of a layer or an operation was asked for."""
     _entered: list[contextlib.ExitStack] = dataclasses.field(default_factory=list)
@@ -112,6 +114,11 @@ def current_store() -> VariableStore:
         InvalidArgumentError: None runs.
     """
     return _current().store
+
+
+def model_is_made() -> bool:
+    """Tell whether a model function runs."""
+    return _SCOPE.get() is not None
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.errors import InvalidArgumentError
-from dataflow.expr.function import postorder
+from dataflow.expr.function import Function, postorder
 from dataflow.expr.tensor import Call, Primitive, Tensor
 from dataflow.origin import user_line
 from dataflow.spec import TensorSpec, as_dtype, dtype_name
@@ -146,3 +146,15 @@ def variables_of(outputs: Iterable[Tensor]) -> list[Variable]:
                 hint="give each layer a name of its own",
             )
     return [by_name[name] for name in sorted(by_name)]
+
+
+def rows_of_wholes(outputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return tensors that use rows of what is stacked in place of its members."""
+    rows: dict[Tensor, Tensor] = {}
+    for variable in variables_of(outputs):
+        if variable.whole is not None:
+            numbers = [id(member) for member in variable.whole.members]
+            before = variable.whole.members[: numbers.index(id(variable))]
+            start = sum(member.sizes[0] for member in before)
+            rows[variable] = variable.whole[start : start + variable.sizes[0]]
+    return Function((), tuple(outputs)).substitute(rows) if rows else tuple(outputs)

@@ -11,8 +11,10 @@ import numpy as np
 
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor, as_tensor
+from estimators import summary
 from estimators.described import Described
 from estimators.export.outputs import ExportOutput
+from estimators.graph.scope import model_is_made
 from estimators.graph.updates import TrainOp, group
 from estimators.graph.variable import Variable
 from estimators.losses import Reduction
@@ -149,9 +151,18 @@ class Head(Described, ABC):
         loss = judgement.loss if penalty is None else judgement.loss + penalty
         if mode == ModeKeys.TRAIN:
             train_op = _train_op(loss, optimizer, trainable_variables, train_op_fn)
-            return EstimatorSpec(mode, predictions, loss, group(train_op, *(update_ops or ())))
+            step = group(train_op, *(update_ops or ()))
+            self._show(loss, penalty)
+            return EstimatorSpec(mode, predictions, loss, step, self._metrics(judgement, penalty))
         metrics = self._metrics(judgement, penalty)
         return EstimatorSpec(mode, predictions, loss, eval_metric_ops=metrics)
+
+    def _show(self, loss: Tensor, penalty: Tensor | None) -> None:
+        """Add the summaries of training, if a model is being made."""
+        if model_is_made():
+            summary.scalar(self.key("loss"), loss)
+            if penalty is not None:
+                summary.scalar(self.key("regularization_loss"), penalty)
 
 
 def _train_op(

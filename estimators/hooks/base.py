@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable
+from typing import Any, ClassVar, TypeVar
 
-from dataflow.errors import SpecError
+from dataflow.errors import InvalidArgumentError, SpecError
+from estimators.graph.timing import StepTimes
+from estimators.hooks.fetches import Fetches
+from estimators.hooks.run_session import Coordinator, RunSession
 
-Fetches = Any
-"""A tensor, or a dict, tuple or list of them, nested as one likes."""
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """How a step is to run.
+
+    Args:
+        trace_level: `RunOptions.FULL_TRACE` notes when each call of the step began and ended; that step is
+            a little slower.
+    """
+
+    NO_TRACE: ClassVar[int] = 0
+    FULL_TRACE: ClassVar[int] = 3
+    trace_level: int = NO_TRACE
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -18,9 +32,23 @@ class SessionRunArgs:
 
     Args:
         fetches: A tensor of the model, or a nested dict, tuple or list of tensors.
+        feed_dict: Must be empty: nothing is fed here.
+        options: How the step is to run.
+
+    Raises:
+        InvalidArgumentError: Something is to be fed.
     """
 
     fetches: Fetches
+    feed_dict: Any = None
+    options: RunOptions | None = None
+
+    def __post_init__(self) -> None:
+        if self.feed_dict:
+            raise InvalidArgumentError(
+                "a hook feeds values to tensors, which is not possible here",
+                hint="put what changes from step to step into the dataset",
+            )
 
 
 @dataclasses.dataclass(eq=False)
@@ -29,9 +57,11 @@ class SessionRunContext:
 
     Attributes:
         original_args: What the step computes anyway.
+        session: Gives the values of variables.
     """
 
     original_args: SessionRunArgs
+    session: RunSession = dataclasses.field(default_factory=lambda: RunSession({}))
     _stop_requested: bool = dataclasses.field(default=False, init=False)
 
     @property
@@ -57,9 +87,13 @@ class SessionRunValues:
     Attributes:
         results: NumPy values in the structure of the hook's fetches; None if it asked for nothing.
             Variables have the values that they had before the step.
+        options: What the hook asked for.
+        run_metadata: When the calls of the step began and ended, if a hook asked for a trace.
     """
 
     results: Any
+    options: RunOptions | None = None
+    run_metadata: StepTimes | None = None
 
 
 class SessionRunHook:
@@ -72,7 +106,8 @@ class SessionRunHook:
     `before_run` comes before the input is opened, because it decides what is computed while reading; the
     checkpoint of the first step is written after it.
 
-    There are no sessions here: arguments of that name are None.
+    ``session.run(tensor)`` gives the value of what is computed from variables alone, as it is then. What
+    needs a batch is asked for in `before_run`.
 
     >>> class Losses(SessionRunHook):
     ...     def begin(self):
@@ -88,8 +123,8 @@ class SessionRunHook:
     def begin(self) -> None:
         """Prepare; tensors and variables may still be made."""
 
-    def after_create_session(self, session: None, coord: None) -> None:
-        """Look on when variables have got their values."""
+    def after_create_session(self, session: RunSession, coord: Coordinator) -> None:
+        """Look on when variables have got their values; after ``coord.request_stop()`` no step is done."""
 
     def before_run(self, run_context: SessionRunContext) -> SessionRunArgs | None:
         """Return what is wanted of the next step; None: nothing."""
@@ -98,7 +133,7 @@ class SessionRunHook:
     def after_run(self, run_context: SessionRunContext, run_values: SessionRunValues) -> None:
         """Use what the step has computed."""
 
-    def end(self, session: None) -> None:
+    def end(self, session: RunSession) -> None:
         """Finish after the last step."""
 
 
@@ -113,15 +148,23 @@ class CheckpointSaverListener:
     def begin(self) -> None:
         """Prepare; called before the hooks' `begin`."""
 
-    def before_save(self, session: None, global_step_value: int) -> None:
+    def before_save(self, session: RunSession, global_step_value: int) -> None:
         """Act before the checkpoint of a step is written."""
 
-    def after_save(self, session: None, global_step_value: int) -> bool | None:
+    def after_save(self, session: RunSession, global_step_value: int) -> bool | None:
         """Act after it is written; True ends training after this step."""
         return None
 
-    def end(self, session: None, global_step_value: int) -> None:
+    def end(self, session: RunSession, global_step_value: int) -> None:
         """Finish after the last checkpoint, unless training ended by an exception or a signal."""
+
+    def next_save(self, global_step_value: int) -> int | None:
+        """Return the next step, later than this one, after which a checkpoint is wanted; None: no wish."""
+        return None
+
+    def kept_steps(self) -> Collection[int]:
+        """Return steps whose checkpoints must not be removed, however many newer ones there are."""
+        return ()
 
 
 _Kind = TypeVar("_Kind")

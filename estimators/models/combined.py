@@ -18,7 +18,7 @@ from estimators.graph.variable import Variable
 from estimators.heads import Head, RegressionHead
 from estimators.heads.inputs import WeightColumn
 from estimators.models.linear import Columns, WarmStart, linear_logits
-from estimators.models.network import Network
+from estimators.models.network import Network, activation_summaries
 from estimators.models.settings import (
     V2,
     Defaults,
@@ -127,6 +127,8 @@ class DNNLinearCombinedEstimator(Estimator):
             if wide:
                 count = len(trainable_variables())
                 logits = linear_logits(features, wide, size, linear_sparse_combiner)
+                if deep:
+                    activation_summaries("linear", logits)
                 parts.append((logits, make_linear, trainable_variables()[count:]))
 
             def train_op(loss: Tensor) -> TrainOp:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from dataflow.expr.tensor import Tensor
+from estimators import summary
 from estimators.estimator import Estimator
 from estimators.feature_column.base import FeatureColumn, Features, sorted_columns
 from estimators.feature_column.layers import linear_model
 from estimators.feature_column.lookup import check_combiner
-from estimators.graph.scope import variable_scope
+from estimators.graph.scope import path_of, trainable_variables, variable_scope
 from estimators.heads import Head, RegressionHead
 from estimators.heads.inputs import WeightColumn
 from estimators.models.settings import (
@@ -29,6 +33,8 @@ from estimators.specs import EstimatorSpec
 from estimators.warm_start import WarmStartSettings
 
 LEARNING_RATE = 0.2
+WEIGHTS_SHOWN = 1 << 17
+"""Weights that are counted about; more would take time that training needs."""
 Columns = FeatureColumn | Iterable[FeatureColumn]
 WarmStart = str | os.PathLike[str] | WarmStartSettings | None
 
@@ -38,7 +44,23 @@ def linear_logits(
 ) -> Tensor:
     """Return the logits of a linear part, ``[batch, units]``; its variables are ``linear/...``."""
     with variable_scope("linear"):
-        return linear_model(features, columns, units, sparse_combiner)
+        logits = linear_model(features, columns, units, sparse_combiner)
+    _weight_summaries(units)
+    return logits
+
+
+def _weight_summaries(units: int) -> None:
+    """Show the bias, and the share of weights that are 0 (of many some), with tf.estimator's tags."""
+    made = trainable_variables(path_of("linear/linear_model/"))
+    (bias,) = (variable for variable in made if variable.name.endswith("/bias_weights"))
+    if units == 1:
+        summary.scalar("bias", bias)
+    else:
+        summary.histogram("bias", bias)
+    weights: Any = [variable for variable in made if variable.name.endswith("/weights")]
+    stride = 1 + sum(math.prod(variable.sizes) for variable in weights) // WEIGHTS_SHOWN
+    zeros = [np.equal(variable[::stride], 0).astype(np.float32).reshape(-1) for variable in weights]
+    summary.scalar("fraction_of_zero_weights", np.concatenate(zeros).mean())
 
 
 class LinearEstimator(Estimator):

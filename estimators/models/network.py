@@ -10,7 +10,7 @@ import numpy as np
 
 from dataflow.errors import InvalidArgumentError
 from dataflow.expr.tensor import Tensor
-from estimators import layers
+from estimators import layers, summary
 from estimators.feature_column.base import FeatureColumn, Features
 from estimators.feature_column.layers import input_layer
 from estimators.functions.named import Activation, get_activation
@@ -65,7 +65,9 @@ class Network:
                 net = input_layer(features, columns)
             for i, size in enumerate(self.hidden_units):
                 net = self._hidden(net, i, size, training)
-            return layers.dense(net, units, name="logits")
+            logits = layers.dense(net, units, name="logits")
+            activation_summaries("logits", logits)
+        return logits
 
     def _hidden(self, net: Tensor, i: int, size: int, training: bool) -> Tensor:
         name = f"hiddenlayer_{i}"
@@ -77,4 +79,17 @@ class Network:
                 net = layers.batch_normalization(
                     net, training, momentum=BATCH_NORM_MOMENTUM, name=f"batchnorm_{i}"
                 )
+        activation_summaries(name, net)
         return net
+
+
+def activation_summaries(name: str, value: Tensor) -> None:
+    """Show the share of zeros of a layer's output, and its histogram, with tf.estimator's tags."""
+    summary.scalar(f"{name}/fraction_of_zero_values", zero_fraction(value))
+    summary.histogram(f"{name}/activation", value)
+
+
+def zero_fraction(value: Tensor) -> Tensor:
+    """Return the share of numbers that are 0, a float32 scalar."""
+    result: Any = np.equal(value, 0).astype(np.float32).mean()
+    return result  # type: ignore[no-any-return]

@@ -22,7 +22,7 @@ from tests.estimators.helpers import (
 
 
 def files(folder):
-    return sorted(file.name for file in folder.iterdir())
+    return sorted(file.name for file in folder.iterdir() if not file.name.startswith("events.out."))
 
 
 def steps(folder):

@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from estimators import plots
+from estimators import evaluations, plots
 from tests.estimators.helpers import classes, classifier, line, regressor
 
 mpl.use("agg")
@@ -52,7 +52,7 @@ def test_what_an_older_checkpoint_does_not_know_is_forgotten(tmp_path):
     model.train(line().repeat(), max_steps=12)
     assert [entry["step"] for entry in entries(tmp_path)] == [0, 5, 9, 10, 11]
     assert entries(tmp_path)[:4] == whole[:4]
-    assert [entry["step"] for entry in entries(tmp_path / "eval")] == [10]
+    assert [evaluation.step for evaluation in evaluations.read(model.eval_dir())] == [10]
 
 
 def test_evaluations_are_kept_by_name_and_step(tmp_path):
@@ -60,17 +60,17 @@ def test_evaluations_are_kept_by_name_and_step(tmp_path):
     model.evaluate(classes())
     results = model.evaluate(classes())
     model.train(classes()).evaluate(classes(), name="test")
-    (kept,) = entries(tmp_path / "eval")
-    assert kept["step"] == 1
-    assert kept["auc"] == pytest.approx(float(results["auc"]))
-    assert [entry["step"] for entry in entries(tmp_path / "eval_test")] == [2]
+    (kept,) = evaluations.read(model.eval_dir())
+    assert kept.step == 1
+    assert kept.metrics["auc"] == pytest.approx(float(results["auc"]))
+    assert [other.step for other in evaluations.read(str(tmp_path / "eval_test"))] == [2]
 
 
 def test_evaluation_goes_on_where_it_cannot_be_kept(tmp_path, caplog):
     model = regressor(tmp_path).train(line())
     (tmp_path / "eval").write_text("in the way")
     assert model.evaluate(line())["global_step"] == 2
-    assert "The evaluation is not kept for plot_training" in caplog.text
+    assert "The evaluation is not kept" in caplog.text
 
 
 def test_a_history_that_cannot_be_read_is_named(tmp_path):

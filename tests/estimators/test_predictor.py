@@ -1,14 +1,16 @@
 """Predicting single rows, and predictions as a dataset."""
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
-from dataflow import Dataset
-from estimators import Estimator, EstimatorSpec, Ftrl, ModeKeys, feature_column, get_variable
-from tests.estimators.helpers import classes, classifier, line, regressor
+from dataflow import Dataset, image
+from estimators import Estimator, EstimatorSpec, Ftrl, ModeKeys, feature_column, get_variable, layers
+from tests.estimators.helpers import QUIET, classes, classifier, line, regressor
 
 COLUMNS = [
     feature_column.numeric_column("x"),
@@ -178,3 +180,24 @@ def test_features_to_keep_must_be_there_and_have_names_of_their_own(tmp_path):
         model.predictions(classes(), keep=["y"])
     with pytest.raises(ValueError, match=r"'logits' is a feature to keep, and a prediction"):
         model.predictions({"x": [1.0], "logits": [1]}, keep=["logits"])
+
+
+def test_images_are_decoded_to_the_same_bits(tmp_path):
+    def model_fn(features, labels, mode):
+        pixels = image.resize(image.decode_png(features["file"], channels=3), [6, 6]) / np.float32(255)
+        logits = layers.dense(layers.flatten(layers.conv2d(pixels, 2, 3, activation=np.tanh)), 1)
+        if mode == ModeKeys.PREDICT:
+            return EstimatorSpec(mode, {"y": logits})
+        loss = np.mean((logits[:, 0] - labels) ** 2)
+        return EstimatorSpec(mode, {"y": logits}, loss, Ftrl(0.1).minimize(loss))
+
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 8, 8, 3), np.uint8)
+    files = []
+    for array in pixels:
+        Image.fromarray(array).save(file := io.BytesIO(), "PNG")
+        files.append(file.getvalue())
+    rows = {"file": np.array(files, object)}
+    model = Estimator(model_fn, tmp_path, QUIET)
+    model.train(Dataset.from_tensor_slices((rows, np.float32([1, 2, 3]))).batch(3))
+    wanted = [prediction["y"].tolist() for prediction in model.predict(rows)]
+    assert model.predictor()(rows)["y"].tolist() == wanted

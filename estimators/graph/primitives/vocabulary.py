@@ -93,10 +93,7 @@ class Vocabulary:
             values = values.cast(pa.large_binary())
         if len(self) <= FEW:
             return np.asarray(pc.fill_null(pc.index_in(values, self._terms), -1)).astype(np.int64)
-        if self.is_text:
-            keys = _fingerprints(values)
-        else:
-            keys = np.asarray(values)
+        keys = _fingerprints(values) if self.is_text else np.asarray(values)
         sorted_keys, order = self._sorted
         places = np.minimum(np.searchsorted(sorted_keys, keys), len(self) - 1)
         found = order[places]
