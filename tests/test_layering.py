@@ -57,7 +57,10 @@ OPENING = {"open", "io.open", "os.open", "os.fdopen", "gzip.open", "bz2.open", "
 OPENING_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "memory_map", "OSFile"}
 
 # `import dataflow` and `import estimators` leave these alone: slow, or an extra.
-LAZY = ["numba", "pyarrow.dataset", "pandas", "matplotlib", "torch", "polars", "PIL", "sklearn", "onnx"]
+LAZY = [
+    "numba", "pyarrow.dataset", "pandas", "matplotlib", "torch", "polars", "PIL", "sklearn", "onnx", "orjson",
+    "starlette",
+]  # fmt: skip
 
 
 def _modules() -> dict[str, ast.Module]:
