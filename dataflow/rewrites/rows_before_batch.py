@@ -39,9 +39,7 @@ def rows_before_batch(node: Node, options: Options) -> Node | None:
         return None
     graph, rows = node.function.graph, _of_rows(node.function.graph)
     ends = _ends(graph, rows)
-    below = Function(
-        tuple(rows[id(t.call)] for t in graph.parameters), tuple(rows[id(t.call)] for t in ends)
-    )
+    below = Function(tuple(rows[id(t.call)] for t in graph.parameters), tuple(rows[id(t.call)] for t in ends))
     before = [below.parameters[i].spec for i in below.used_parameters]
     after = tuple(tensor.spec for tensor in below.outputs)
     if not ends or row_bytes(after) >= row_bytes(tuple(before)):
