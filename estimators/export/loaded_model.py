@@ -93,7 +93,20 @@ class LoadedModel:
                 shape or kind; inputs have different numbers of rows. The message says what is wanted.
         """
         wanted = self.signature(signature)
-        columns = self._columns(inputs, wanted, signature)
+        return self.run(self._columns(inputs, wanted, signature), signature)
+
+    def run(self, columns: Sequence[Any], signature: str = SERVING_DEFAULT) -> dict[str, Array]:
+        """Return the outputs for columns that need no check, for servers that have checked them.
+
+        Args:
+            columns: An array, or `Strings`, for each input, in the order of the signature, of exactly its dtype
+                and shape, all with the same number of rows.
+            signature: Which one.
+
+        Raises:
+            InvalidArgumentError: Values are refused by what the model computes.
+            SavedModelError: The model cannot be computed.
+        """
         program = self._programs.get(signature) or self._make(signature)
         try:
             with np.errstate(all="ignore"):  # as in training
@@ -110,7 +123,7 @@ class LoadedModel:
             raise SavedModelError(
                 f"{self.path} cannot be computed: {type(error).__name__}: {error}"
             ) from error
-        return {name: plain(found[name]) for name in wanted.outputs}
+        return {name: plain(value) for name, value in found.items()}
 
     def predict(self, data: Any, signature: str = SERVING_DEFAULT) -> Any:
         """Return the outputs for rows in memory, or those for the batches of a dataset.

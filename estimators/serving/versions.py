@@ -65,7 +65,7 @@ def _has_rows(signature: Signature) -> bool:
 
 
 def _runner(model: LoadedModel, name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    return lambda columns: model(columns, name)
+    return lambda columns: model.run(list(columns.values()), name)
 
 
 def _example(spec: TensorSpec, draws: np.random.Generator) -> Column:
