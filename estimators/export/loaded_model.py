@@ -99,7 +99,7 @@ class LoadedModel:
         """Return the outputs for columns that need no check, for servers that have checked them.
 
         Args:
-            columns: An array, or `Strings`, for each input, in the order of the signature, of exactly its dtype
+            columns: An array, or `Strings`, for each input, in the order of the signature, of its very dtype
                 and shape, all with the same number of rows.
             signature: Which one.
 
