@@ -72,7 +72,7 @@ def classifier(kind: str, directory: str, save_steps: int | None = None):
     dense = [*numbers, *(fc.embedding_column(word, WIDTH) for word in words)]
     config = RunConfig(
         directory, tf_random_seed=1, save_checkpoints_steps=save_steps, save_checkpoints_secs=None,
-        log_step_count_steps=None, progress=False, keep_checkpoint_max=1,
+        save_summary_steps=None, log_step_count_steps=None, progress=False, keep_checkpoint_max=1,
     )  # fmt: skip
     if kind == "linear":
         return LinearClassifier([*numbers, *words], config=config)
