@@ -44,14 +44,6 @@ def fill_gather_sum(table: npt.NDArray[Any], ids: npt.NDArray[np.int64], out: np
 
 
 @kernel
-def gather_sum(table: npt.NDArray[Any], ids: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """Return ``[batch, units]``: for each row of `ids` the sum of the table's rows; negative ids add 0."""
-    out = np.empty((ids.shape[0], table.shape[1]), table.dtype)
-    fill_gather_sum(table, ids, out)
-    return out
-
-
-@kernel
 def fill_gather_weighted(
     table: npt.NDArray[Any], ids: npt.NDArray[np.int64], weights: npt.NDArray[Any], out: npt.NDArray[Any]
 ) -> None:

@@ -44,10 +44,13 @@ IDS = [
 
 
 @pytest.mark.parametrize("ids", IDS)
-@pytest.mark.parametrize("kernel", variants(sparse.gather_sum))
-def test_gather_sum(kernel, ids):
-    table = np.random.default_rng(1).normal(size=(4, 2))
-    np.testing.assert_allclose(kernel(table, ids), gather_sum_twin(table, ids))
+@pytest.mark.parametrize("units", [1, 2])
+@pytest.mark.parametrize("kernel", variants(sparse.fill_gather_sum))
+def test_gather_sum(kernel, units, ids):
+    table = np.random.default_rng(1).normal(size=(4, units))
+    out = np.full((len(ids), units), np.nan)
+    kernel(table, ids, out)
+    np.testing.assert_allclose(out, gather_sum_twin(table, ids))
 
 
 @pytest.mark.parametrize("ids", IDS)
