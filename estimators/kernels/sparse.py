@@ -63,39 +63,52 @@ def fill_gather_weighted(
 
 
 @kernel
-def unique_rows(
-    ids: npt.NDArray[np.int64], values: npt.NDArray[Any]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-    """Return the different non-negative ids, in the order of their first places, and the sums over them.
+def fill_unique_rows(
+    ids: npt.NDArray[np.int64],
+    values: npt.NDArray[Any],
+    places: npt.NDArray[np.int32],
+    rows: npt.NDArray[np.int64],
+    sums: npt.NDArray[Any],
+) -> int:
+    """Fill `rows` with the different non-negative ids, in the order of their first places; return how many.
 
-    Sums ``[n, units]`` of `values` run in the order of the batch, so they are the same in every run. Ids
-    are found in an open hash table of the batch's size, not of the table's.
+    Sums of `values` run in the order of the batch, so they are the same in every run. Item 0 of what is
+    filled means nothing. Conditions are arithmetic where a CPU could not foresee them.
+
+    Args:
+        ids: ``[batch, width]``.
+        values: ``[batch, units]``.
+        places: Zeros, an open hash table from ids to where they are in `rows`; its size is a power of two.
+        rows: ``[batch * width + 1]``.
+        sums: ``[batch * width + 1, units]``, zeros: for each of `rows` the sum of the values.
     """
     batch, width = ids.shape
     units = values.shape[1]
-    bits = 4
-    while (1 << bits) < 2 * batch * width:
-        bits += 1
-    found = np.full(1 << bits, -1, np.int32)
-    rows = np.empty(batch * width, np.int64)
-    sums = np.zeros((batch * width, units), values.dtype)
+    last, shift = len(places) - 1, 32
+    while (1 << (32 - shift)) < len(places):
+        shift -= 1
     count = 0
     for i in range(batch):
         for j in range(width):
             row = ids[i, j]
             if row < 0:
                 continue
-            place = (((row & 0x7FFFFFFF) * 2654435761) & 0xFFFFFFFF) >> (32 - bits)
-            while found[place] >= 0 and rows[found[place]] != row:
-                place = (place + 1) & ((1 << bits) - 1)
-            if found[place] < 0:
-                found[place] = np.int32(count)
-                rows[count] = row
-                count += 1
-            at = found[place]
-            for k in range(units):
-                sums[at, k] += values[i, k]
-    return rows[:count], sums[:count]
+            place = (((row & 0x7FFFFFFF) * 2654435761) & 0xFFFFFFFF) >> shift
+            at = places[place]
+            while min(at, 1) * (rows[at] ^ row) != 0:  # taken, by another row
+                place = (place + 1) & last
+                at = places[place]
+            new = at == 0
+            count += new
+            at = np.int32(count) if new else at
+            places[place] = at
+            rows[at] = row
+            if units == 1:
+                sums[at, 0] += values[i, 0]
+            else:
+                for k in range(units):
+                    sums[at, k] += values[i, k]
+    return count
 
 
 @kernel

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.kernels.jit import kernel
+from estimators.kernels.prefetching import AHEAD, prefetch
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -332,6 +333,8 @@ def sgd_rows(variable: Array, rows: Array, gradient: Array, learning_rate: float
     """As `sgd`, of rows."""
     rate = variable.dtype.type(learning_rate)
     for i in range(len(rows)):
+        if i + AHEAD < len(rows):
+            prefetch(variable, rows[i + AHEAD])
         for k in range(variable.shape[1]):
             variable[rows[i], k] = variable[rows[i], k] - rate * gradient[i, k]
 
@@ -344,6 +347,9 @@ def adagrad_rows(
     kind = variable.dtype.type
     rate, small = kind(learning_rate), kind(epsilon)
     for i in range(len(rows)):
+        if i + AHEAD < len(rows):
+            prefetch(variable, rows[i + AHEAD])
+            prefetch(accumulator, rows[i + AHEAD])
         row = rows[i]
         for k in range(variable.shape[1]):
             g = gradient[i, k]
@@ -371,6 +377,10 @@ def ftrl_rows(
     bound, ridge, shrink = kind(l1), two * kind(l2), two * kind(shrinkage)
     root = learning_rate_power == -0.5
     for i in range(len(rows)):
+        if i + AHEAD < len(rows):
+            prefetch(variable, rows[i + AHEAD])
+            prefetch(accumulator, rows[i + AHEAD])
+            prefetch(linear, rows[i + AHEAD])
         row = rows[i]
         for k in range(variable.shape[1]):
             old = variable[row, k], accumulator[row, k], linear[row, k]

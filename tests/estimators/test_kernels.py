@@ -41,6 +41,7 @@ IDS = [
     np.empty((3, 0), np.int64),
     np.random.default_rng(0).integers(-1, 4, (50, 3)),
 ]
+MANY_IDS = np.random.default_rng(0).integers(-1, 1 << 40, (50, 3))
 
 
 @pytest.mark.parametrize("ids", IDS)
@@ -53,14 +54,16 @@ def test_gather_sum(kernel, units, ids):
     np.testing.assert_allclose(out, gather_sum_twin(table, ids))
 
 
-@pytest.mark.parametrize("ids", IDS)
-@pytest.mark.parametrize("kernel", variants(sparse.unique_rows))
-def test_unique_rows(kernel, ids):
-    values = np.random.default_rng(2).normal(size=(len(ids), 2))
-    rows, sums = kernel(ids, values)
+@pytest.mark.parametrize("ids", [*IDS, MANY_IDS])
+@pytest.mark.parametrize("units", [1, 2])
+@pytest.mark.parametrize("kernel", variants(sparse.fill_unique_rows))
+def test_unique_rows_in_the_smallest_hash_table(kernel, units, ids):
+    values = np.random.default_rng(2).normal(size=(len(ids), units))
+    rows, sums = np.empty(ids.size + 1, np.int64), np.zeros((ids.size + 1, units))
+    found = kernel(ids, values, np.zeros(1 << ids.size.bit_length(), np.int32), rows, sums)
     wanted_rows, wanted = unique_rows_twin(ids, values)
-    assert rows.tolist() == wanted_rows.tolist()
-    np.testing.assert_allclose(sums, wanted)
+    assert rows[1 : found + 1].tolist() == wanted_rows.tolist()
+    np.testing.assert_allclose(sums[1 : found + 1], wanted)
 
 
 @pytest.mark.parametrize("size", [0, 1, 40])

@@ -132,6 +132,10 @@ def _product(sizes: Sequence[int | None]) -> int | None:
     return None if None in sizes else math.prod(size or 0 for size in sizes)
 
 
+_HASH_PLACES = 4
+"""The hash table has more places than this for each id of a batch, so few of them meet."""
+
+
 def _unique_rows_infer(ids: Tensor, values: Tensor) -> tuple[TensorSpec, TensorSpec]:
     return TensorSpec((None,), np.int64), TensorSpec((None, values.shape[1]), values.dtype)
 
@@ -150,7 +154,13 @@ def _unique_rows(lead: int, ids: Any, values: Any) -> Any:
 
 
 def _fresh_unique_rows(ids: Any, values: Any) -> Any:
-    return kernels.sparse.unique_rows(np.ascontiguousarray(ids), np.ascontiguousarray(values))
+    length = ids.size + 1
+    rows, sums = np.empty(length, np.int64), np.zeros((length, values.shape[1]), values.dtype)
+    places = np.zeros(_HASH_PLACES << ids.size.bit_length(), np.int32)
+    count = kernels.sparse.fill_unique_rows(
+        np.ascontiguousarray(ids), np.ascontiguousarray(values), places, rows, sums
+    )
+    return rows[1 : count + 1], sums[1 : count + 1]
 
 
 unique_rows = Primitive(
