@@ -125,7 +125,8 @@ class Function:
                     arguments = [a if f else broadcast_rows(a, rows) for a, f in pairs]
             result = _compute(step.call, has_lead, arguments)
             results.append(result if isinstance(result, tuple) else (result,))
-            ragged = ragged or any(isinstance(value, Ragged) for value in results[-1])
+            if lead and not ragged:
+                ragged = any(isinstance(value, Ragged) for value in results[-1])
         if lead == 0:
             return [results[number][output] for number, output in places]
         return [

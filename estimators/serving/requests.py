@@ -19,7 +19,7 @@ ROW, COLUMN = "predictions", "outputs"
 _METHODS = {"classify": CLASSIFY_METHOD, "regress": REGRESS_METHOD}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Request:
     """What a client asks of a model.
 

@@ -8,6 +8,7 @@ import logging
 import uvicorn
 
 from estimators.serving.application import Application
+from estimators.serving.transport import Protocol
 
 _logger = logging.getLogger("estimators.serving")
 KEEP_ALIVE_SECONDS = 75
@@ -49,5 +50,6 @@ def run(application: Application, host: str, port: int) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         ws="none",
+        http=Protocol,
     )
     _Server(config).run()

@@ -14,6 +14,7 @@ from estimators import Estimator, EstimatorSpec, ModeKeys, export, get_variable
 from estimators.initializers import constant
 from estimators.optimizers import SGD
 from estimators.serving import app
+from estimators.serving.transport import Protocol
 from tests.estimators.helpers import QUIET, line
 
 NAME = "m"
@@ -48,7 +49,9 @@ def serving(path, **settings):
     """Run a server in a thread, and yield a function that asks it."""
     application = app(path, name=NAME, **settings)
     server = uvicorn.Server(
-        uvicorn.Config(application, port=0, log_config=None, ws="none", timeout_graceful_shutdown=5)
+        uvicorn.Config(
+            application, port=0, log_config=None, ws="none", http=Protocol, timeout_graceful_shutdown=5
+        )
     )
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -1,5 +1,6 @@
 """The server of exported models: joined requests, limits, and versions that come and go."""
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -21,6 +22,7 @@ from dataflow.spec import TensorSpec
 from estimators.serving import app
 from estimators.serving.__main__ import main
 from estimators.serving.batching import Batcher
+from estimators.serving.transport import JoiningTransport
 from tests.estimators.helpers import ROOT
 from tests.estimators.serving_helpers import PREDICT, Asking, exported, serving, until
 
@@ -59,6 +61,34 @@ def batches(ask):
     lines = ask.whole("GET", "/metrics")[2].decode().splitlines()
     values = dict(line.rsplit(" ", 1) for line in lines if line.startswith("serving_batch_requests_"))
     return [int(values[f'serving_batch_requests_{part}{{model="m"}}']) for part in ("count", "sum")]
+
+
+class Written:
+    """A transport that keeps what is done with it."""
+
+    def __init__(self):
+        self.done = []
+
+    def write(self, data):
+        self.done.append(data)
+
+    def close(self):
+        self.done.append("closed")
+
+
+def test_head_and_body_are_written_at_once():
+    async def answers():
+        below = Written()
+        transport = JoiningTransport(below, asyncio.get_running_loop())
+        for part in (b"head 1;", b"body 1;", b"alone;"):
+            transport.write(part)
+        await asyncio.sleep(0)
+        transport.write(b"last;")
+        transport.close()
+        await asyncio.sleep(0)
+        return below.done
+
+    assert asyncio.run(answers()) == [b"head 1;body 1;", b"alone;", b"last;", "closed"]
 
 
 def test_requests_that_wait_run_as_one_batch(tmp_path, monkeypatch):

@@ -41,8 +41,10 @@ cast = Primitive(
 
 def astype(x: Any, dtype: npt.DTypeLike) -> Any:
     """Convert to another dtype; text is parsed as numbers."""
-    name = as_dtype(dtype).name
-    return (to_number if isinstance(x, Tensor) and is_text(x.dtype) else cast)(x, dtype=name)
+    wanted = as_dtype(dtype)
+    if isinstance(x, Tensor) and x.dtype == wanted:
+        return x
+    return (to_number if isinstance(x, Tensor) and is_text(x.dtype) else cast)(x, dtype=wanted.name)
 
 
 METHODS["astype"] = astype

@@ -27,6 +27,17 @@ def test_numpy_functions_are_traced_and_called_once_with_symbols():
     assert list(dataset) == pytest.approx([0.0, np.log(2), np.log(3) + 1])
 
 
+def test_a_cast_to_the_dtype_that_is_there_adds_no_call():
+    seen = []
+
+    def function(x):
+        seen.append(x.astype(np.int64) is x)
+        return x.astype(np.int64)
+
+    assert [int(x) for x in THREE.map(function)] == [0, 1, 2]
+    assert seen[0]
+
+
 def test_the_first_elements_are_computed_in_python_too_but_no_others():
     calls = []
     dataset = Dataset.range(100).map(lambda x: calls.append(x) or x + 1)
