@@ -23,9 +23,9 @@ from statistics import mean, median
 import numpy as np
 
 from estimators import Estimator, EstimatorSpec, RunConfig, SessionRunHook, metrics
-from estimators.first_values import first_values
 from estimators.model import build
-from estimators.session import Session
+from estimators.running.session import Session
+from estimators.values.first_values import first_values
 from report import machine, write_section
 from running import REPEATS, left_out, parser, peer_output, ratio
 

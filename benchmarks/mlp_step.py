@@ -20,11 +20,11 @@ import numpy as np
 
 from dataflow import Dataset
 from estimators import Estimator, EstimatorSpec, RunConfig, layers, losses
-from estimators.checkpoint import GLOBAL_STEP
-from estimators.first_values import first_values
 from estimators.model import build
 from estimators.optimizers import Adagrad
-from estimators.session import Session
+from estimators.running.session import Session
+from estimators.values.checkpoint import GLOBAL_STEP
+from estimators.values.first_values import first_values
 from report import machine, write_section
 from running import left_out, parser, peer_output, ratio
 

@@ -31,14 +31,14 @@ from estimators import (
     EvalSpec,
     RunConfig,
     TrainSpec,
-    evaluations,
     feature_column,
     load_model,
     placeholder,
     train_and_evaluate,
 )
-from estimators import checkpoint as checkpoints
+from estimators.evaluation import evaluations
 from estimators.export import LatestExporter, ServingInputReceiver
+from estimators.values import checkpoint as checkpoints
 from report import write_section
 from running import parser
 

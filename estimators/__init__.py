@@ -18,9 +18,9 @@ from estimators import (
     schedules,
     summary,
 )
-from estimators.best import EarlyStopping, KeepBest
 from estimators.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from estimators.estimator import Estimator
+from estimators.evaluation.best import EarlyStopping, KeepBest
 from estimators.export.exporters import BestExporter, Exporter, FinalExporter, LatestExporter
 from estimators.export.loaded_model import LoadedModel, load_model
 from estimators.export.receivers import placeholder
@@ -62,7 +62,7 @@ from estimators.hooks import (
     StopAtStepHook,
     SummarySaverHook,
 )
-from estimators.in_memory import numpy_input_fn, pandas_input_fn
+from estimators.inputs.in_memory import numpy_input_fn, pandas_input_fn
 from estimators.models.baseline import BaselineClassifier, BaselineEstimator, BaselineRegressor
 from estimators.models.combined import (
     DNNLinearCombinedClassifier,
@@ -72,14 +72,15 @@ from estimators.models.combined import (
 from estimators.models.dnn import DNNClassifier, DNNEstimator, DNNRegressor
 from estimators.models.linear import LinearClassifier, LinearEstimator, LinearRegressor
 from estimators.moving_average import ExponentialMovingAverage
-from estimators.numerics import NanLossDuringTrainingError
 from estimators.optimizers import Ftrl
 from estimators.run_config import RunConfig
+from estimators.running.numerics import NanLossDuringTrainingError
 from estimators.sklearn_adapter import as_sklearn
 from estimators.specs import EstimatorSpec, ModeKeys, Scaffold
-from estimators.training import EvalSpec, TrainSpec, train_and_evaluate
-from estimators.vocab_info import VocabInfo
-from estimators.warm_start import WarmStartSettings
+from estimators.training.specs import EvalSpec, TrainSpec
+from estimators.training.train_and_evaluate import train_and_evaluate
+from estimators.values.vocab_info import VocabInfo
+from estimators.values.warm_start import WarmStartSettings
 
 __all__ = [
     "AUTO_REUSE",

@@ -15,27 +15,27 @@ import numpy as np
 from dataflow.dataset import Dataset
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor
-from estimators import loop
 from estimators import model as models
-from estimators.checkpoint import GLOBAL_STEP, Checkpoint
 from estimators.described import Described
-from estimators.evaluator import Evaluator
+from estimators.evaluation.evaluator import Evaluator
 from estimators.export.exporting import ExportsModels
-from estimators.first_values import first_values, restored_values
 from estimators.hooks.base import CheckpointSaverListener, SessionRunHook, checked
-from estimators.inputs import InputFn, call_input_fn
-from estimators.live_values import LiveValues
+from estimators.inputs.input_fn import InputFn, call_input_fn
 from estimators.model import Model
-from estimators.predictions import predictions_of
-from estimators.predictor import Predictor
+from estimators.prediction.predictions import predictions_of
+from estimators.prediction.predictor import Predictor
 from estimators.progress import ensure_logging, log, number
 from estimators.run_config import RunConfig
-from estimators.saving import saving
-from estimators.session import Session
+from estimators.running import loop
+from estimators.running.saving import saving
+from estimators.running.session import Session
 from estimators.specs import EstimatorSpec, ModeKeys
 from estimators.summary.collect import Summary
 from estimators.summary.training import training_summaries
-from estimators.warm_start import WarmStartSettings, as_settings
+from estimators.values.checkpoint import GLOBAL_STEP, Checkpoint
+from estimators.values.first_values import first_values, restored_values
+from estimators.values.live_values import LiveValues
+from estimators.values.warm_start import WarmStartSettings, as_settings
 
 Hooks = Sequence[SessionRunHook] | None
 

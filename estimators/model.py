@@ -16,7 +16,7 @@ from dataflow.expr.tensor import PARAMETER, Tensor
 from estimators.graph.scope import VariableStore, get_global_step
 from estimators.graph.updates import Update
 from estimators.graph.variable import Variable, members_of, variables_of
-from estimators.inputs import SymbolicInput, copied, symbolic_input
+from estimators.inputs.input_fn import SymbolicInput, copied, symbolic_input
 from estimators.progress import log
 from estimators.run_config import RunConfig
 from estimators.specs import EstimatorSpec, ModeKeys

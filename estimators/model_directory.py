@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from dataflow.errors import InvalidArgumentError, NotFoundError, did_you_mean
-from estimators import checkpoint as checkpoints
-from estimators import evaluations, plots
-from estimators.checkpoint import Checkpoint
+from estimators import plots
+from estimators.evaluation import evaluations
 from estimators.graph.variable import Array
 from estimators.progress import log
 from estimators.run_config import RunConfig
+from estimators.values import checkpoint as checkpoints
+from estimators.values.checkpoint import Checkpoint
 
 
 class ModelDirectory:

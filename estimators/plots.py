@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.errors import InvalidArgumentError, OptionalDependencyError, did_you_mean
-from estimators import evaluations as kept
-from estimators import history
+from estimators.evaluation import evaluations as kept
+from estimators.running import history
 
 Array = npt.NDArray[np.float64]
 COLUMNS = 3

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from dataflow.errors import InvalidArgumentError, did_you_mean
-from estimators.best import KeepBest
+from estimators.evaluation.best import KeepBest
 from estimators.tf_config import Task, read_task
 
 DEFAULT: Any = object()

@@ -15,13 +15,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from dataflow.errors import InvalidArgumentError, did_you_mean
-from estimators import checkpoint as checkpoints
-from estimators.checkpoint import Checkpoint
 from estimators.feature_column import numeric_column
-from estimators.in_memory import numpy_input_fn
+from estimators.inputs.in_memory import numpy_input_fn
 from estimators.models.linear import LinearClassifier, LinearRegressor
-from estimators.predictor import Predictor
+from estimators.prediction.predictor import Predictor
 from estimators.run_config import RunConfig
+from estimators.values import checkpoint as checkpoints
+from estimators.values.checkpoint import Checkpoint
 
 Array = npt.NDArray[Any]
 FEATURE = "x"

@@ -11,7 +11,6 @@ from dataflow.dataset import Dataset
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.spec import TensorSpec
 from estimators import model as models
-from estimators.checkpoint import GLOBAL_STEP, Checkpoint
 from estimators.export import writing
 from estimators.export.receivers import (
     Receiver,
@@ -21,14 +20,15 @@ from estimators.export.receivers import (
     TensorServingInputReceiver,
 )
 from estimators.export.signatures import SignatureTensors, signatures_of
-from estimators.first_values import first_values, restored_values
 from estimators.graph.variable import Array
-from estimators.inputs import SymbolicInput, copied
+from estimators.inputs.input_fn import SymbolicInput, copied
 from estimators.model import Model
 from estimators.model_directory import ModelDirectory
 from estimators.progress import log
 from estimators.specs import EstimatorSpec, ModeKeys
-from estimators.warm_start import WarmStartSettings
+from estimators.values.checkpoint import GLOBAL_STEP, Checkpoint
+from estimators.values.first_values import first_values, restored_values
+from estimators.values.warm_start import WarmStartSettings
 
 
 class ExportsModels(ModelDirectory):

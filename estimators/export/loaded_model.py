@@ -20,12 +20,12 @@ from estimators.export.inputs import as_input, as_wanted
 from estimators.export.outputs import SERVING_DEFAULT
 from estimators.export.reading import ModelFiles, read
 from estimators.graph.variable import Array
-from estimators.in_memory import as_batches
-from estimators.inputs import SymbolicInput, symbolic_input
-from estimators.loop import plain
-from estimators.predictions import computed
+from estimators.inputs.in_memory import as_batches
+from estimators.inputs.input_fn import SymbolicInput, symbolic_input
+from estimators.prediction.predictions import computed
+from estimators.prediction.split_program import SplitProgram
+from estimators.running.loop import plain
 from estimators.specs import ModeKeys
-from estimators.split_program import SplitProgram
 
 
 @dataclasses.dataclass(frozen=True)

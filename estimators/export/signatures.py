@@ -12,7 +12,7 @@ from dataflow.expr.tensor import PARAMETER, Tensor
 from dataflow.spec import is_text
 from estimators.export.outputs import ClassificationOutput, ExportOutput, PredictOutput, RegressionOutput
 from estimators.export.receivers import Receiver
-from estimators.inputs import replaced
+from estimators.inputs.hoisting import replaced
 from estimators.specs import EstimatorSpec, ModeKeys
 
 PREDICT_METHOD = "tensorflow/serving/predict"

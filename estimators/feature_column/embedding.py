@@ -13,7 +13,6 @@ import numpy as np
 
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.expr.tensor import Tensor
-from estimators import checkpoint
 from estimators.feature_column.base import (
     CategoricalColumn,
     DenseColumn,
@@ -28,6 +27,7 @@ from estimators.feature_column.weighted import WeightedCategoricalColumn
 from estimators.graph.scope import VariableStore, current_store, get_variable, variable_scope
 from estimators.graph.variable import Array, Initializer, Variable
 from estimators.initializers import truncated_normal
+from estimators.values import checkpoint
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 from dataflow.errors import InvalidArgumentError, SpecError
 from dataflow.storage import files
-from estimators import checkpoint as checkpoints
 from estimators.hooks.base import CheckpointSaverListener, SessionRunHook, checked
 from estimators.hooks.run_session import RunSession
 from estimators.hooks.timer import SecondOrStepTimer
+from estimators.values import checkpoint as checkpoints
 
 BASENAME = "model.ckpt"
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from dataflow.errors import InvalidArgumentError, SpecError, did_you_mean
-from estimators import evaluations
-from estimators.evaluations import Evaluation
+from estimators.evaluation import evaluations
+from estimators.evaluation.evaluations import Evaluation
 from estimators.hooks.base import SessionRunContext, SessionRunHook, SessionRunValues
 from estimators.hooks.run_session import Coordinator, RunSession
 from estimators.hooks.timer import SecondOrStepTimer

@@ -6,12 +6,12 @@ import functools
 from collections.abc import Sequence
 
 from dataflow.errors import InvalidArgumentError, SpecError
-from estimators.checkpoint import Checkpoint
 from estimators.estimator import Estimator
 from estimators.hooks.base import SessionRunContext, SessionRunHook, SessionRunValues
 from estimators.hooks.run_session import Coordinator, RunSession
 from estimators.hooks.timer import SecondOrStepTimer
-from estimators.inputs import InputFn
+from estimators.inputs.input_fn import InputFn
+from estimators.values.checkpoint import Checkpoint
 
 
 class InMemoryEvaluatorHook(SessionRunHook):

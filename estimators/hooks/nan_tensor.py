@@ -7,8 +7,8 @@ import numpy as np
 from dataflow.expr.tensor import Tensor
 from estimators.hooks.base import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from estimators.hooks.named import Named, named_tensor
-from estimators.numerics import NanLossDuringTrainingError
 from estimators.progress import log
+from estimators.running.numerics import NanLossDuringTrainingError
 
 
 class NanTensorHook(SessionRunHook):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from dataflow.errors import InvalidArgumentError, SpecError
-from estimators import checkpoint as checkpoints
 from estimators.hooks.base import SessionRunContext, SessionRunHook, SessionRunValues
 from estimators.hooks.stop_at_step import StopAtStepHook
 from estimators.model_directory import ModelDirectory
+from estimators.values import checkpoint as checkpoints
 
 
 class StopAtCheckpointStepHook(SessionRunHook):

@@ -23,7 +23,7 @@ from estimators.graph.updates import TrainOp, Update
 from estimators.graph.variable import Variable, zeros
 from estimators.hooks.base import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from estimators.initializers import ones
-from estimators.inputs import InputFn
+from estimators.inputs.input_fn import InputFn
 from estimators.models.linear import Columns
 from estimators.run_config import RunConfig
 from estimators.specs import EstimatorSpec, ModeKeys

@@ -30,7 +30,7 @@ from estimators.models.settings import (
 from estimators.optimizers import Ftrl
 from estimators.run_config import RunConfig
 from estimators.specs import EstimatorSpec
-from estimators.warm_start import WarmStartSettings
+from estimators.values.warm_start import WarmStartSettings
 
 LEARNING_RATE = 0.2
 WEIGHTS_SHOWN = 1 << 17

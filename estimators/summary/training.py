@@ -8,7 +8,7 @@ from typing import Any
 
 from estimators.progress import log
 from estimators.run_config import RunConfig
-from estimators.session import Session
+from estimators.running.session import Session
 from estimators.summary import events
 from estimators.summary.collect import Summary
 from estimators.summary.file_writer import FileWriter

@@ -8,7 +8,7 @@ import safetensors.numpy
 
 from dataflow import Dataset
 from estimators import LinearClassifier, feature_column
-from estimators.checkpoint import Checkpoint, load, save
+from estimators.values.checkpoint import Checkpoint, load, save
 from tests.estimators.helpers import (
     GOLDEN,
     QUIET,

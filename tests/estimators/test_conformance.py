@@ -10,12 +10,12 @@ from dataflow import Dataset
 from dataflow.expr.tensor import parameter
 from dataflow.spec import TensorSpec
 from estimators import Estimator, RunConfig, feature_column
-from estimators.checkpoint import load
 from estimators.graph.primitives.tables import gather_sum
 from estimators.graph.program import Program
 from estimators.graph.variable import Variable, constant
 from estimators.heads import RegressionHead
 from estimators.optimizers import OPTIMIZERS
+from estimators.values.checkpoint import load
 from tests.estimators.helpers import assert_same_bits, variables
 
 BOTH_FORMS = True

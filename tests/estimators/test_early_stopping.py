@@ -5,7 +5,8 @@ import logging
 
 import pytest
 
-from estimators import CheckpointSaverListener, evaluations, experimental
+from estimators import CheckpointSaverListener, experimental
+from estimators.evaluation import evaluations
 from tests.estimators.helpers import QUIET
 from tests.estimators.hook_runs import messages, model, steps
 

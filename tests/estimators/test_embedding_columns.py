@@ -12,7 +12,8 @@ from estimators.graph.gradients import gradients
 from estimators.graph.primitives.tables import gather_sum, gather_weighted
 from estimators.graph.program import Program, initial_values
 from estimators.graph.variable import Variable, constant
-from estimators.inputs import hoist, symbolic_input
+from estimators.inputs.hoisting import hoist
+from estimators.inputs.input_fn import symbolic_input
 from estimators.optimizers import SGD
 from tests.estimators.twins import arrays, assert_kernel, run_kernel
 from tests.golden_values import golden

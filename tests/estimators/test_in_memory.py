@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from estimators import RunConfig, SessionRunHook
-from estimators.inputs import call_input_fn, numpy_input_fn, pandas_input_fn
+from estimators.inputs.in_memory import numpy_input_fn, pandas_input_fn
+from estimators.inputs.input_fn import call_input_fn
 from tests.estimators.helpers import QUIET, classes, classifier, line, regressor
 
 X = {"x": np.arange(5, dtype=np.float32), "name": ["a", "b", None, "d", "e"]}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from estimators import evaluations
+from estimators.evaluation import evaluations
 from estimators.experimental import InMemoryEvaluatorHook
 from tests.estimators.helpers import QUIET, assert_same_bits, variables
 from tests.estimators.hook_runs import model, steps

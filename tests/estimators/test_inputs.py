@@ -8,7 +8,8 @@ from estimators import feature_column
 from estimators.graph.primitives.tables import gather_sum
 from estimators.graph.program import Program
 from estimators.graph.variable import Variable
-from estimators.inputs import hoist, replaced, symbolic_input
+from estimators.inputs.hoisting import hoist, replaced
+from estimators.inputs.input_fn import symbolic_input
 
 
 def pets():

@@ -25,9 +25,9 @@ from estimators import (
     feature_column,
     nn,
 )
-from estimators.checkpoint import load
 from estimators.models.settings import V1
 from estimators.optimizers import SGD, Adagrad, Adam
+from estimators.values.checkpoint import load
 from tests.estimators.helpers import GOLDEN_FILES, QUIET, variables
 from tests.estimators.warm_values import with_values
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dataflow import Dataset, InvalidArgumentError, SpecError
-from estimators.inputs import call_input_fn
+from estimators.inputs.input_fn import call_input_fn
 from tests.estimators.helpers import line, regressor
 
 

@@ -6,7 +6,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from estimators import evaluations, plots
+from estimators import plots
+from estimators.evaluation import evaluations
 from tests.estimators.helpers import classes, classifier, line, regressor
 
 mpl.use("agg")

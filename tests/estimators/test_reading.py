@@ -17,9 +17,9 @@ from estimators import (
     layers,
     optimizers,
 )
-from estimators.first_values import first_values
 from estimators.model import build
-from estimators.session import Session
+from estimators.running.session import Session
+from estimators.values.first_values import first_values
 
 CONFIG = RunConfig(tf_random_seed=3, save_checkpoints_secs=None, progress=False)
 ROWS = 50

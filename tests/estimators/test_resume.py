@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dataflow import Dataset
-from estimators.checkpoint import latest, load
+from estimators.values.checkpoint import latest, load
 from tests.estimators.helpers import assert_same_bits, finish, line, regressor, start, variables
 from tests.estimators.taxi_job import taxi_input, taxi_model
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from estimators import CheckpointSaverHook, CheckpointSaverListener, SessionRunHook
-from estimators import checkpoint as checkpoints
+from estimators.values import checkpoint as checkpoints
 from tests.estimators.helpers import QUIET, assert_same_bits, variables
 from tests.estimators.hook_runs import model, steps
 
@@ -123,7 +123,7 @@ def test_one_checkpoint_is_kept_after_so_many_hours(tmp_path, monkeypatch):
     config = QUIET.replace(save_checkpoints_steps=1, keep_checkpoint_max=1, keep_checkpoint_every_n_hours=2)
     hours = iter(np.arange(0, 100, 0.75))
     clock = SimpleNamespace(monotonic=lambda: 3600 * next(hours))
-    monkeypatch.setattr("estimators.saving.time", clock)
+    monkeypatch.setattr("estimators.running.saving.time", clock)
     estimator = model(tmp_path, config).train(steps(6))  # looks at 0.75 (step 0), 1.5, 2.25 …
     assert saved_steps(tmp_path) == [2, 5, 6]
     estimator.train(steps(1))

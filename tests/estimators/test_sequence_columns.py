@@ -9,7 +9,8 @@ from estimators import VariableStore
 from estimators import feature_column as fc
 from estimators.graph.program import Program, initial_values
 from estimators.graph.variable import constant
-from estimators.inputs import hoist, replaced, symbolic_input
+from estimators.inputs.hoisting import hoist, replaced
+from estimators.inputs.input_fn import symbolic_input
 
 BOTH_FORMS = True
 

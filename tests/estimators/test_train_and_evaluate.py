@@ -6,7 +6,7 @@ import logging
 import numpy as np
 import pytest
 
-import estimators.evaluator
+import estimators.evaluation.evaluator
 from dataflow import Dataset
 from estimators import (
     CheckpointSaverListener,
@@ -16,12 +16,12 @@ from estimators import (
     NanLossDuringTrainingError,
     SessionRunHook,
     TrainSpec,
-    evaluations,
     feature_column,
     train_and_evaluate,
 )
-from estimators import checkpoint as checkpoints
+from estimators.evaluation import evaluations
 from estimators.export.exporters import Exporter
+from estimators.values import checkpoint as checkpoints
 from tests.estimators.helpers import assert_same_bits, classes, classifier, line, regressor, variables
 
 
@@ -292,13 +292,13 @@ def test_evaluations_inside_of_training_see_the_checkpoint(tmp_path):
 
 def scripted(monkeypatch, losses):
     """Let evaluations of so many steps give these losses."""
-    whole = estimators.evaluator.loop.evaluate
+    whole = estimators.evaluation.evaluator.loop.evaluate
 
     def evaluate(session, metrics, steps):
         step = int(session.values["global_step"])
         return {**whole(session, metrics, steps), "loss": np.float32(losses[step])}
 
-    monkeypatch.setattr(estimators.evaluator.loop, "evaluate", evaluate)
+    monkeypatch.setattr(estimators.evaluation.evaluator.loop, "evaluate", evaluate)
 
 
 LOSSES = {10: 5, 20: 3, 30: 4, 40: 3, 50: 6, 60: 1, 70: 2, 80: 2, 90: 2}
@@ -433,15 +433,15 @@ def test_other_limits_after_a_failure_go_on_with_training(tmp_path):
 def test_an_evaluation_that_is_missing_is_made_before_training_goes_on(tmp_path, monkeypatch):
     scripted(monkeypatch, LOSSES)
     model = regressor(tmp_path)
-    whole = estimators.evaluations.append
+    whole = estimators.evaluation.evaluations.append
 
     def failing(directory, step, results):
         if step == 50:
-            monkeypatch.setattr(estimators.evaluations, "append", whole)
+            monkeypatch.setattr(estimators.evaluation.evaluations, "append", whole)
             raise RuntimeError("killed")
         whole(directory, step, results)
 
-    monkeypatch.setattr(estimators.evaluations, "append", failing)
+    monkeypatch.setattr(estimators.evaluation.evaluations, "append", failing)
     with pytest.raises(RuntimeError, match="killed"):
         run(model, 90, every_steps=10, early_stopping=EarlyStopping(patience=3))
     metrics, _ = run(model, 90, every_steps=10, early_stopping=EarlyStopping(patience=3))

@@ -5,7 +5,7 @@ import signal
 import time
 
 from estimators import load_model
-from estimators.checkpoint import latest, load
+from estimators.values.checkpoint import latest, load
 from tests.estimators import taxi_evaluated_job
 from tests.estimators.helpers import assert_same_bits, finish, start, variables
 

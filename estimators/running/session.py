@@ -22,10 +22,10 @@ from estimators.hooks.base import SessionRunArgs, SessionRunHook
 from estimators.hooks.calls import HookCalls
 from estimators.hooks.fetches import key_of
 from estimators.hooks.run_session import Coordinator, RunSession
-from estimators.inputs import hoist, hoisted, replaced, unread
+from estimators.inputs.hoisting import hoist, hoisted, replaced, unread
 from estimators.model import Model
-from estimators.numerics import first_nan, is_nan, nan_in_input
 from estimators.progress import log
+from estimators.running.numerics import first_nan, is_nan, nan_in_input
 from estimators.summary.collect import Summary
 
 _Step: TypeAlias = tuple[list[Column], dict[str, Any]]

@@ -15,12 +15,12 @@ from dataflow.expr.tensor import spec_of_value
 from dataflow.runtime.threads import Lock
 from dataflow.spec import TensorSpec
 from dataflow.strings import Strings
-from estimators.checkpoint import Checkpoint
-from estimators.first_values import restored_values
 from estimators.graph.variable import Array
-from estimators.loop import examples_of, plain
 from estimators.model import Model
-from estimators.split_program import SplitProgram
+from estimators.prediction.split_program import SplitProgram
+from estimators.running.loop import examples_of, plain
+from estimators.values.checkpoint import Checkpoint
+from estimators.values.first_values import restored_values
 
 SPECS = 32
 """Most sets of dtypes and shapes whose programs are kept."""

@@ -12,23 +12,24 @@ import numpy as np
 
 from dataflow.errors import InvalidArgumentError, did_you_mean
 from dataflow.storage import files
-from estimators import checkpoint as checkpoints
-from estimators import evaluations, run_state
-from estimators.best import EarlyStopping
-from estimators.checkpoint import GLOBAL_STEP, Checkpoint
-from estimators.epochs import batches_after
 from estimators.estimator import Estimator
-from estimators.evaluator import Evaluator
+from estimators.evaluation import evaluations
+from estimators.evaluation.best import EarlyStopping
+from estimators.evaluation.evaluator import Evaluator
 from estimators.hooks.base import CheckpointSaverListener
 from estimators.hooks.run_session import RunSession
-from estimators.inputs import InputFn, call_input_fn
+from estimators.inputs.input_fn import InputFn, call_input_fn
 from estimators.progress import log
-from estimators.run_state import RunState
 from estimators.specs import ModeKeys
+from estimators.training import run_state
+from estimators.training.epochs import batches_after
+from estimators.training.run_state import RunState
+from estimators.training.specs import EvalSpec, TrainSpec
+from estimators.values import checkpoint as checkpoints
+from estimators.values.checkpoint import GLOBAL_STEP, Checkpoint
 
 if TYPE_CHECKING:
     from estimators.export.exporters import Exporter
-    from estimators.training import EvalSpec, TrainSpec
 
 FOR_EVER = 1 << 40
 """More epochs than any input has."""

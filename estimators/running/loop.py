@@ -16,20 +16,20 @@ from dataflow.errors import InvalidArgumentError, StateError
 from dataflow.runtime.iterate import BlockIterator
 from dataflow.storage import files
 from dataflow.strings import Strings
-from estimators import checkpoint as checkpoints
-from estimators.best import KeepBest
-from estimators.blas import fitting_blas_threads
-from estimators.checkpoint import GLOBAL_STEP, Checkpoint
+from estimators.evaluation.best import KeepBest
 from estimators.graph.variable import Array
-from estimators.history import TrainingHistory
 from estimators.hooks.base import CheckpointSaverListener
-from estimators.interrupts import Interrupts
 from estimators.metrics.base import Metric
-from estimators.numerics import NanLossDuringTrainingError
 from estimators.progress import log, number, progress_bar
 from estimators.run_config import RunConfig
-from estimators.session import NO_NAN, Session
+from estimators.running.blas import fitting_blas_threads
+from estimators.running.history import TrainingHistory
+from estimators.running.interrupts import Interrupts
+from estimators.running.numerics import NanLossDuringTrainingError
+from estimators.running.session import NO_NAN, Session
 from estimators.summary.training import SPEED, TrainingSummaries
+from estimators.values import checkpoint as checkpoints
+from estimators.values.checkpoint import GLOBAL_STEP, Checkpoint
 
 STEPS_PER_CALL = 64
 """Most steps between two looks at clocks and signals."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 
-from estimators import checkpoint as checkpoints
 from estimators.hooks.base import CheckpointSaverListener, SessionRunHook
 from estimators.hooks.checkpoint_saver import CheckpointSaverHook
 from estimators.run_config import NEVER_KEPT, RunConfig
+from estimators.values import checkpoint as checkpoints
 
 Listeners = tuple[CheckpointSaverListener, ...]
 Hooks = tuple[SessionRunHook, ...]

@@ -17,12 +17,13 @@ from dataflow.expr.user_function import UserFunction
 from dataflow.runtime.threads import Lock
 from dataflow.spec import Structure, flatten
 from dataflow.transforms.map import Map
-from estimators.checkpoint import Checkpoint
-from estimators.first_values import restored_values
 from estimators.graph.program import Program
 from estimators.graph.variable import Array
-from estimators.inputs import SymbolicInput, hoist, replaced
+from estimators.inputs.hoisting import hoist, replaced
+from estimators.inputs.input_fn import SymbolicInput
 from estimators.model import Model
+from estimators.values.checkpoint import Checkpoint
+from estimators.values.first_values import restored_values
 
 
 def predictions_of(model: Model, checkpoint: Checkpoint, keep: Sequence[str]) -> Dataset:

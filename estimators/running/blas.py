@@ -11,7 +11,7 @@ import threadpoolctl
 from dataflow.expr.function import postorder
 from dataflow.expr.primitives.linear_algebra import matmul
 from dataflow.expr.tensor import Tensor
-from estimators.in_memory import BATCH_SIZE
+from estimators.inputs.in_memory import BATCH_SIZE
 
 LARGE = 1 << 25
 """Multiplications in a product of matrices that pay for a second thread."""

@@ -9,8 +9,8 @@ import re
 from typing import Literal
 
 from dataflow.errors import InvalidArgumentError, did_you_mean
-from estimators import evaluations
-from estimators.evaluations import Evaluation
+from estimators.evaluation import evaluations
+from estimators.evaluation.evaluations import Evaluation
 
 Mode = Literal["min", "max"]
 

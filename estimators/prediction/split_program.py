@@ -14,7 +14,8 @@ from dataflow.strings import Strings
 from estimators.graph.program import Program
 from estimators.graph.schedule import without_repeats
 from estimators.graph.variable import Array
-from estimators.inputs import SymbolicInput, hoisted, replaced
+from estimators.inputs.hoisting import hoisted, replaced
+from estimators.inputs.input_fn import SymbolicInput
 
 
 class SplitProgram:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from dataflow.errors import InvalidArgumentError, NotFoundError, SpecError, did_you_mean
-from estimators import checkpoint as checkpoints
-from estimators.checkpoint import Checkpoint
 from estimators.graph.variable import Array, Variable
 from estimators.progress import log
-from estimators.vocab_info import VocabInfo, remapped
+from estimators.values import checkpoint as checkpoints
+from estimators.values.checkpoint import Checkpoint
+from estimators.values.vocab_info import VocabInfo, remapped
 
 
 @dataclasses.dataclass(frozen=True)

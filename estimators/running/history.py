@@ -12,7 +12,7 @@ from typing import Any
 
 from dataflow.errors import DataLossError
 from dataflow.storage import files
-from estimators import evaluations
+from estimators.evaluation import evaluations
 
 HISTORY = "history.jsonl"
 STEP = "step"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from dataflow.storage import files
-from estimators.checkpoint import SUFFIX, Checkpoint
+from estimators.values.checkpoint import SUFFIX, Checkpoint
 
 
 @dataclasses.dataclass(frozen=True)

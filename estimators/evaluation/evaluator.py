@@ -13,14 +13,15 @@ from dataflow.dataset import Dataset
 from dataflow.errors import InvalidArgumentError
 from dataflow.options import INFINITE_CARDINALITY
 from dataflow.plan.node import bind, epochs_of
-from estimators import evaluations, loop
-from estimators.checkpoint import GLOBAL_STEP, Checkpoint
-from estimators.first_values import restored_values
+from estimators.evaluation import evaluations
 from estimators.hooks.base import SessionRunHook
 from estimators.model import Model
 from estimators.progress import log, number
-from estimators.session import Session
+from estimators.running import loop
+from estimators.running.session import Session
 from estimators.summary.evaluation import write_evaluation
+from estimators.values.checkpoint import GLOBAL_STEP, Checkpoint
+from estimators.values.first_values import restored_values
 
 
 @dataclasses.dataclass

@@ -14,7 +14,7 @@ from dataflow.strings import Strings
 from estimators.graph.registry import output
 from estimators.graph.scope import BATCH_NUMBER
 from estimators.graph.variable import VARIABLE, Array
-from estimators.inputs import SymbolicInput
+from estimators.inputs.input_fn import SymbolicInput
 
 
 class NanLossDuringTrainingError(DataflowError, RuntimeError):

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from dataflow.errors import InvalidArgumentError, did_you_mean
-from estimators import checkpoint as checkpoints
-from estimators.checkpoint import TRAINING, Checkpoint
 from estimators.graph.program import initial_values
 from estimators.graph.variable import Array
 from estimators.model import Model
 from estimators.progress import log
 from estimators.specs import ModeKeys, Scaffold
-from estimators.warm_start import WarmStartSettings, warm_start
+from estimators.values import checkpoint as checkpoints
+from estimators.values.checkpoint import TRAINING, Checkpoint
+from estimators.values.warm_start import WarmStartSettings, warm_start
 
 
 def restored_values(model: Model, found: Checkpoint) -> dict[str, Array]:

@@ -1,0 +1,1 @@
+"""Evaluating, again and again; what evaluations gave, and which was the best."""

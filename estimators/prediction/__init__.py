@@ -1,0 +1,1 @@
+"""Predicting: a few rows at once, or a dataset."""

@@ -1,0 +1,1 @@
+"""Values of variables: checkpoints, first values, values of other models."""
