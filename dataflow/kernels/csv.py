@@ -15,22 +15,17 @@ that a whole block can always be loaded. No kernel reads or writes outside its a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
-from numba.extending import intrinsic, overload
 
-from dataflow.kernels.jit import ENABLED, kernel
+from dataflow.kernels.jit import inlined, instruction, kernel, part
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]
-P = ParamSpec("P")
-R = TypeVar("R")
 Int: TypeAlias = int | np.int64
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -77,76 +72,90 @@ bytes of that text; where the output begins, in items of its dtype; and for text
 of text begins and ends, how much the kernels found that it needs, and 1 if it is not all ASCII."""
 
 
-def part(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile what only kernels call: without wrappers for Python that takes much less time."""
-    options: dict[str, Any] = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return cast("Callable[P, R]", numba.njit(**options)(function)) if ENABLED else function
-
-
-def _inlined(function: Callable[P, R]) -> Callable[P, R]:
-    return cast("Callable[P, R]", numba.njit(inline="always")(function)) if ENABLED else function
-
-
 # --- machine instructions that Numba has no name for, each with its plain twin ---
 
 
+def _address(context: Any, builder: Any, signature: Any, args: Any, kind: Any) -> Any:
+    data = context.make_array(signature.args[0])(context, builder, args[0]).data
+    return builder.bitcast(builder.gep(data, [args[1]]), kind.as_pointer())
+
+
+def _equal64(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    vector = ir.VectorType(ir.IntType(8), BLOCK)
+    wanted = builder.insert_element(
+        ir.Constant(vector, ir.Undefined), builder.trunc(args[2], ir.IntType(8)), ir.IntType(32)(0)
+    )
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), BLOCK), None)
+    wanted = builder.shuffle_vector(wanted, ir.Constant(vector, ir.Undefined), zeros)
+    found = builder.load(_address(context, builder, signature, args, vector), align=1)
+    return builder.bitcast(builder.icmp_unsigned("==", found, wanted), ir.IntType(64))
+
+
+def _word(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    return builder.load(_address(context, builder, signature, args, ir.IntType(64)), align=1)
+
+
+def _put_word(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    builder.store(args[2], _address(context, builder, signature, args, ir.IntType(64)), align=1)
+    return context.get_dummy_value()
+
+
+def _trailing_zeros(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+    return builder.cttz(args[0], ir.IntType(1)(1))
+
+
+def _smaller(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+    return builder.select(builder.icmp_signed("<", *args), *args)
+
+
+def _as_float(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+    return builder.bitcast(args[0], ir.DoubleType())
+
+
+def _as_bits(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+    return builder.bitcast(args[0], ir.IntType(64))
+
+
+@instruction(_equal64, types.uint64, types.Array, types.int64, types.int64)
 def equal64(data: Bytes, offset: int, byte: Int) -> np.uint64:
     """Return a mask of the bytes of ``data[offset:offset + 64]`` that equal `byte`; bit 0 is the first."""
     return U(sum(1 << k for k in range(64) if data[offset + k] == byte))
 
 
+@instruction(_word, types.uint64, types.Array, types.int64)
+def word(data: Bytes, offset: int) -> np.uint64:
+    """Return ``data[offset:offset + 8]`` as a little-endian integer."""
+    return U(int.from_bytes(data[offset : offset + 8].tobytes(), "little"))
+
+
+@instruction(_put_word, types.void, types.Array, types.int64, types.uint64)
 def put_word(data: Bytes, offset: int, value: np.uint64) -> None:
     """Write `value` to ``data[offset:offset + 8]``, little-endian."""
     data[offset : offset + 8] = np.frombuffer(int(value).to_bytes(8, "little"), np.uint8)
 
 
+@instruction(_trailing_zeros, types.int64, types.uint64)
 def trailing_zeros(value: np.uint64) -> int:
     """Return the position of the lowest bit that is set; `value` is not zero."""
     return (int(value) & -int(value)).bit_length() - 1
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, kind: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [offset]), kind.as_pointer())
+@instruction(_smaller, types.int64, types.int64, types.int64)
+def smaller(one: int, other: int) -> int:
+    """Return the smaller one; `min` takes longer to compile."""
+    return min(one, other)
 
 
-def _equal64(_context: Any, data: Any, offset: Any, byte: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = ir.VectorType(ir.IntType(8), BLOCK)
-        address = _address(context, builder, signature.args[0], args[0], args[1], vector)
-        wanted = builder.insert_element(
-            ir.Constant(vector, ir.Undefined), builder.trunc(args[2], ir.IntType(8)), ir.IntType(32)(0)
-        )
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), BLOCK), None)
-        wanted = builder.shuffle_vector(wanted, ir.Constant(vector, ir.Undefined), zeros)
-        found = builder.icmp_unsigned("==", builder.load(address, align=1), wanted)
-        return builder.bitcast(found, ir.IntType(64))
-
-    return types.uint64(data, types.int64, types.int64), codegen
+@instruction(_as_float, types.float64, types.int64)
+def as_float(bits: Int) -> float:
+    """Return the float64 with these bits."""
+    return float(np.int64(bits).view(np.float64))
 
 
-def _put_word(_context: Any, data: Any, offset: Any, value: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = _address(context, builder, signature.args[0], args[0], args[1], ir.IntType(64))
-        builder.store(args[2], address, align=1)
-        return context.get_dummy_value()
-
-    return types.void(data, types.int64, types.uint64), codegen
-
-
-def _trailing_zeros(_context: Any, value: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.IntType(1)(1))
-
-    return types.int64(types.uint64), codegen
-
-
-_equal64_op = cast("Callable[..., Any]", intrinsic(_equal64))
-_put_word_op = cast("Callable[..., Any]", intrinsic(_put_word))
-_trailing_zeros_op = cast("Callable[..., Any]", intrinsic(_trailing_zeros))
-overload(equal64)(lambda data, offset, byte: lambda data, offset, byte: _equal64_op(data, offset, byte))
-overload(put_word)(lambda data, offset, value: lambda data, offset, value: _put_word_op(data, offset, value))
-overload(trailing_zeros)(lambda value: lambda value: _trailing_zeros_op(value))
+@instruction(_as_bits, types.int64, types.float64)
+def as_bits(value: float) -> int:
+    """Return the bits of a float64."""
+    return int(np.float64(value).view(np.int64))
 
 
 # --- scanners ---
@@ -217,8 +226,8 @@ def _scan_stream(
     quoted = False
     quotes, inside, begins, closed, returned = _NONE, _NONE, _ONE, _NONE, _NONE
     while position < limit:
-        at = min(position, len(data) - BLOCK)
-        count = min(limit - position, BLOCK - (position - at))
+        at = smaller(position, len(data) - BLOCK)
+        count = smaller(limit - position, BLOCK - (position - at))
         skip, keep, top = U(position - at), _ALL >> U(BLOCK - count), U(count - 1)
         lines, returns = _find(data, at, skip, keep, _LF), _find(data, at, skip, keep, _CR)
         ends, bad = _find(data, at, skip, keep, delimiter) | lines | returns, _NONE
@@ -287,8 +296,8 @@ def _scan_lines(
         column = 0
         inside, begins, closed = _NONE, _ONE, _NONE
         while position < stop and column < enough:
-            at = min(position, len(data) - BLOCK)
-            count = min(stop - position, BLOCK - (position - at))
+            at = smaller(position, len(data) - BLOCK)
+            count = smaller(stop - position, BLOCK - (position - at))
             skip, keep = U(position - at), _ALL >> U(BLOCK - count)
             ends = _find(data, at, skip, keep, delimiter)
             bad = _find(data, at, skip, keep, _LF) | _find(data, at, skip, keep, _CR)
@@ -331,15 +340,6 @@ def count_lines(data: Bytes, start: int, stop: int) -> int:
         total += int((byte == _CR) | ((byte == _LF) & (before != _CR)))
         before = byte
     return total
-
-
-@part
-def _word(data: Bytes, offset: int) -> np.uint64:
-    """Return ``data[offset:offset + 8]`` as a little-endian integer."""
-    value = _NONE
-    for k in range(8):  # compiles to one load
-        value |= U(data[U(offset) + U(k)]) << U(8 * k)
-    return value
 
 
 # --- numbers ---
@@ -398,18 +398,18 @@ def _read_numbers(
         if stop - start == other and _is_missing(data, start, stop, constants, other):
             continue
         packed[row] = _ASIDE
-        negative = first == _MINUS
-        size = stop - start - int(negative)
+        minus = 1 if first == _MINUS else 0
+        size = stop - start - minus
         if size <= 0 or size > 16:
             continue
         # The bytes of the field end the two words, the last digit on top; before them come zeros.
         if stop >= 16:
-            low, high = _word(data, stop - 16), _word(data, stop - 8)
+            low, high = word(data, stop - 16), word(data, stop - 8)
         elif stop > 8:
-            low, high = _word(data, 0), _word(data, 8)
+            low, high = word(data, 0), word(data, 8)
             low, high = low << U(128 - 8 * stop), (high << U(128 - 8 * stop)) | (low >> U(8 * stop - 64))
         else:
-            low, high = _NONE, _word(data, 0) << U(64 - 8 * stop)
+            low, high = _NONE, word(data, 0) << U(64 - 8 * stop)
         if size > 8:
             low = (low ^ _EACH_ZERO) & (_ALL << U(8 * (16 - size)))
             high ^= _EACH_ZERO
@@ -431,7 +431,7 @@ def _read_numbers(
         wrong = ((high + _EACH_OVER_9) | high | (low + _EACH_OVER_9) | low) & _EACH_80
         if wrong == _NONE and not (size == 1 and scale != 0):
             digits = _eight_digits(low) * U(100000000) + _eight_digits(high)
-            packed[row] = np.int64(digits << U(6)) + (int(negative) << 5) + scale
+            packed[row] = np.int64(digits << U(6)) + (minus << 5) + scale
 
 
 @part
@@ -459,7 +459,7 @@ def _to_floats(
         value, good = default, optional and number == _EMPTY
         if number >= 0:
             value = float(number >> 6) / _SCALES[number & 31]
-            good = not narrow or np.float64(value).view(np.int64) & 0x1FFFFFFF != 0x10000000
+            good = not narrow or as_bits(value) & 0x1FFFFFFF != 0x10000000
             if number & 32:
                 value = -value
         if not good:
@@ -548,7 +548,7 @@ def _copy_text(
                 k += 2 if doubled and data[k] == _QUOTE else 1
         else:
             for k in range(start, stop, 8):
-                eight = _word(data, k)
+                eight = word(data, k)
                 seen |= eight
                 put_word(text, used + (k - start), eight)
             used += stop - start
@@ -570,7 +570,7 @@ def _copy_text(
 # --- all together ---
 
 
-@_inlined
+@inlined
 def _convert(
     data: Bytes,
     rules: Ints,
@@ -602,7 +602,7 @@ def _convert(
         else:
             _read_numbers(data, spans, field, rows, rules, constants, packed)
             if kind <= FLOAT64:
-                number = np.int64(default).view(np.float64)
+                number = as_float(default)
                 left = _to_floats(packed, rows, optional, number, kind == FLOAT32, floats, doubles, at)
             else:
                 left = _to_ints(packed, rows, optional, default, kind == INT32, int32s, int64s, at)
@@ -617,7 +617,7 @@ def _convert(
     return count
 
 
-@_inlined
+@inlined
 def _worth_a_look(columns: Table, count: int) -> bool:
     """Tell whether there is something for Python to look at: fields set aside, or text that is not ASCII."""
     for c in range(len(columns)):
@@ -674,7 +674,7 @@ def parse_lines(
     """
     count, why = 0, STEP
     while done < len(starts):
-        rows = min(len(packed), FIRST_ROWS + 8 * done, len(starts) - done)
+        rows = smaller(smaller(len(packed), FIRST_ROWS + 8 * done), len(starts) - done)
         if count + rows * len(columns) > len(aside):
             return done, count, LOOK
         if ready:
@@ -727,7 +727,7 @@ def parse_stream(
     """
     count, quoted = 0, False
     while records[done] < origin + stop:
-        rows = min(len(packed), FIRST_ROWS + 8 * done, len(records) - 1 - done)
+        rows = smaller(smaller(len(packed), FIRST_ROWS + 8 * done), len(records) - 1 - done)
         if count + rows * len(columns) > len(aside):
             return done, count, LOOK, quoted
         if rows == 0:

@@ -12,8 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.kernels.csv import part
-from dataflow.kernels.jit import kernel
+from dataflow.kernels.jit import kernel, part
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]

@@ -28,6 +28,8 @@ def _next(state: int, byte: int, delimiter: int, quoting: bool, returns: bool) -
     """Return the state behind a byte."""
     if state == QUOTED:
         return CLOSED if byte == _QUOTE else QUOTED
+    if byte > _QUOTE:  # most are
+        return FIELD if byte == delimiter else PLAIN
     if byte == _QUOTE and quoting:
         return QUOTED if state <= FIELD or state == CLOSED else PLAIN
     if byte == _LF:

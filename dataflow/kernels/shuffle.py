@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.kernels.jit import kernel
+from dataflow.kernels.jit import kernel, part
 
 _U32 = np.uint64(0xFFFFFFFF)
 _M0 = np.uint64(0xD2511F53)
@@ -13,11 +13,12 @@ _M1 = np.uint64(0xCD9E8D57)
 _K0 = np.uint64(0x9E3779B9)
 _K1 = np.uint64(0xBB67AE85)
 _32 = np.uint64(32)
+_ZERO = np.uint64(0)
 
 
-@kernel
-def philox_block(seed: int, seed2: int, block: int, words: npt.NDArray[np.uint64]) -> None:
-    """Fill `words` with four words of Philox4x32-10.
+@part
+def _block(seed: int, seed2: int, block: int) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """Return four words of Philox4x32-10.
 
     Key = the two halves of `seed`, counter = (halves of `block`, halves of `seed2`). Source: Salmon et
     al., "Parallel random numbers: as easy as 1, 2, 3".
@@ -34,33 +35,37 @@ def philox_block(seed: int, seed2: int, block: int, words: npt.NDArray[np.uint64
         c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ k0, p1 & _U32, (p0 >> _32) ^ c3 ^ k1, p0 & _U32
         k0 = (k0 + _K0) & _U32
         k1 = (k1 + _K1) & _U32
-    words[0], words[1], words[2], words[3] = c0, c1, c2, c3
+    return c0, c1, c2, c3
 
 
 @kernel
 def philox(seed: int, seed2: int, start: int, out: npt.NDArray[np.uint32]) -> None:
     """Fill `out` with words ``start, start + 1, …``: the counter grows by one every four words."""
-    block = -1
-    words = np.zeros(4, np.uint64)
-    for i in range(len(out)):
-        position = start + i
-        if position >> 2 != block:
-            block = position >> 2
-            philox_block(seed, seed2, block, words)
-        out[i] = words[position & 3]
+    for at in range(-(start & 3), len(out), 4):
+        w0, w1, w2, w3 = _block(seed, seed2, (start + at) >> 2)
+        if at >= 0:
+            out[at] = w0
+        if at + 1 >= 0 and at + 1 < len(out):
+            out[at + 1] = w1
+        if at + 2 >= 0 and at + 2 < len(out):
+            out[at + 2] = w2
+        if at + 3 < len(out):
+            out[at + 3] = w3
 
 
 @kernel
 def philox_at(seed: int, seed2: int, positions: npt.NDArray[np.int64], out: npt.NDArray[np.uint32]) -> None:
     """Fill `out` with the words of `philox` at any positions; quicker where neighbours share a block."""
-    block = -1
-    words = np.zeros(4, np.uint64)
+    block = np.int64(-1)
+    low, high = _ZERO, _ZERO  # two words each
     for i in range(len(out)):
         position = positions[i]
         if position >> 2 != block:
             block = position >> 2
-            philox_block(seed, seed2, block, words)
-        out[i] = words[position & 3]
+            w0, w1, w2, w3 = _block(seed, seed2, block)
+            low, high = w0 | (w1 << _32), w2 | (w3 << _32)
+        two = high if position & 2 else low
+        out[i] = np.uint32((two >> _32 if position & 1 else two) & _U32)
 
 
 @kernel

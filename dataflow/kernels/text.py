@@ -53,15 +53,6 @@ def split_lines(
 
 
 @kernel
-def contains(buffer: npt.NDArray[np.uint8], byte: int) -> bool:
-    """Tell whether the byte occurs."""
-    found = np.uint8(0)
-    for i in range(len(buffer)):  # no early exit, so that it runs on vectors
-        found |= np.uint8(buffer[i] == byte)
-    return bool(found != 0)
-
-
-@kernel
 def line_ends(words: npt.NDArray[np.uint64], tail: npt.NDArray[np.uint8], out: npt.NDArray[np.int64]) -> int:
     r"""Write the positions of every ``\n`` and return how many there are, or -1 if `out` is too small.
 

@@ -176,7 +176,7 @@ def cut_lines(buffer: Bytes, final: bool) -> tuple[Strings, int]:
 
     Without a ``\r`` to drop, the lines are pieces of the buffer; otherwise they are copied.
     """
-    if kernels.text.contains(buffer, ord("\r")):
+    if ord("\r") in buffer:
         data, offsets = np.empty(len(buffer), np.uint8), np.empty(len(buffer) + 2, np.int64)
         count, consumed = kernels.text.split_lines(buffer, final, data, offsets)
         return Strings(text_array(pa.string(), data[: offsets[count]], offsets[: count + 1])), consumed

@@ -53,12 +53,6 @@ def test_line_ends_tells_when_there_is_no_room(kernel):
     assert kernel(as_bytes(b"\n" * 8).view(np.uint64), as_bytes(b""), np.empty(7, np.int64)) == -1
 
 
-@every_form(text.contains)
-@pytest.mark.parametrize("buffer", BUFFERS)
-def test_contains(kernel, buffer):
-    assert kernel(as_bytes(buffer), 13) == (13 in buffer)
-
-
 @every_form(text.gather)
 @pytest.mark.parametrize("rows", [[], [2], [0, 0, 3, 1]])
 def test_gather_is_its_twin(kernel, rows):
