@@ -151,9 +151,9 @@ def _fitting(value: Any, spec: TensorSpec | None) -> Any:
 
 
 def _check_batched(inputs: Mapping[str, TensorSpec]) -> None:
-    single = [name for name, spec in inputs.items() if not spec.shape]
-    if single:
-        raise bad(f"input {single[0]!r} has no axis of rows: use 'inputs' in place of 'instances'")
+    for name, spec in inputs.items():
+        if not spec.shape:
+            raise bad(f"input {name!r} has no axis of rows: use 'inputs' in place of 'instances'")
 
 
 def _keys(names: Sequence[str] | Mapping[str, Any]) -> str:
