@@ -9,16 +9,14 @@ Arrays are C-contiguous and of one dtype, float32 or float64; positions are int6
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
-from numba.extending import intrinsic, overload
 
-from dataflow.kernels.jit import kernel
+from dataflow.kernels.jit import instruction, kernel
 from estimators.kernels.vectors import CODE, INT64, REGISTER_BYTES, address, data_of, lanes_of, splat
 
 Floats: TypeAlias = npt.NDArray[Any]
@@ -35,24 +33,6 @@ _PIXELS = 256
 def columns(dtype: npt.DTypeLike) -> int:
     """Return how many columns a tile has."""
     return _VECTORS * REGISTER_BYTES // np.dtype(dtype).itemsize
-
-
-def tile(
-    a: Floats, row_starts: Ints, steps: Ints, first: int, last: int,
-    b: Floats, b_start: int, b_step: int, out: Floats, out_starts: Ints, add: int,
-) -> None:  # fmt: skip
-    """Compute ``Σ_k a[row_starts[r] + steps[k]] · b[b_start + k · b_step + c]``, k from `first` to `last`.
-
-    The sum of row r and column c is written to ``out[out_starts[r] + c]``, or added there. All arrays are
-    flat. There are `ROWS` rows and ``columns(dtype)`` columns; equal rows may repeat.
-    """
-    width = columns(a.dtype)
-    left = a[row_starts[:, None] + steps[first:last]]
-    right = b[b_start + b_step * np.arange(first, last)[:, None] + np.arange(width)]
-    sums = left @ right
-    for r in range(ROWS):
-        place = slice(out_starts[r], out_starts[r] + width)
-        out[place] = out[place] + sums[r] if add else sums[r]
 
 
 def _never_unrolled(module: Any) -> Any:
@@ -123,27 +103,28 @@ def _tile_code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     return context.get_dummy_value()
 
 
-def _tile(
-    _: Any, a: Any, row_starts: Any, steps: Any, first: Any, last: Any,
-    b: Any, b_start: Any, b_step: Any, out: Any, out_starts: Any, add: Any,
-) -> Any:  # fmt: skip
-    integer = types.int64
-    return (
-        types.void(
-            a, row_starts, steps, integer, integer, b, integer, integer, out, out_starts, integer
-        ),
-        _tile_code,
-    )  # fmt: skip
+_ARRAY, _INT = types.Array, types.int64
 
 
-_tile_op = cast("Callable[..., Any]", intrinsic(_tile))
-overload(tile)(
-    lambda a, row_starts, steps, first, last, b, b_start, b_step, out, out_starts, add: (
-        lambda a, row_starts, steps, first, last, b, b_start, b_step, out, out_starts, add: _tile_op(
-            a, row_starts, steps, first, last, b, b_start, b_step, out, out_starts, add
-        )
-    )
+@instruction(
+    _tile_code, types.void, _ARRAY, _ARRAY, _ARRAY, _INT, _INT, _ARRAY, _INT, _INT, _ARRAY, _ARRAY, _INT
 )
+def tile(
+    a: Floats, row_starts: Ints, steps: Ints, first: int, last: int,
+    b: Floats, b_start: int, b_step: int, out: Floats, out_starts: Ints, add: int,
+) -> None:  # fmt: skip
+    """Compute ``Σ_k a[row_starts[r] + steps[k]] · b[b_start + k · b_step + c]``, k from `first` to `last`.
+
+    The sum of row r and column c is written to ``out[out_starts[r] + c]``, or added there. All arrays are
+    flat. There are `ROWS` rows and ``columns(dtype)`` columns; equal rows may repeat.
+    """
+    width = columns(a.dtype)
+    left = a[row_starts[:, None] + steps[first:last]]
+    right = b[b_start + b_step * np.arange(first, last)[:, None] + np.arange(width)]
+    sums = left @ right
+    for r in range(ROWS):
+        place = slice(out_starts[r], out_starts[r] + width)
+        out[place] = out[place] + sums[r] if add else sums[r]
 
 
 @kernel

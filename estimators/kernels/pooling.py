@@ -7,16 +7,14 @@ cells, of which those in the image count. Channels are innermost, in vectors. Ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
-from numba.extending import intrinsic, overload
 
-from dataflow.kernels.jit import kernel
+from dataflow.kernels.jit import instruction, kernel
 from estimators.kernels.vectors import CODE, INT32, INT64, REGISTER_BYTES, address, data_of, lanes_of, splat
 
 Floats: TypeAlias = npt.NDArray[Any]
@@ -28,27 +26,6 @@ Numbers: TypeAlias = npt.NDArray[Any]
 def lanes(dtype: npt.DTypeLike) -> int:
     """Return how many channels the vector code takes at once."""
     return REGISTER_BYTES // np.dtype(dtype).itemsize
-
-
-def window_max(
-    x: Floats, start: int, rows: int, down: int, count: int, right: int, cell: int, cells_down: int,
-    out: Floats, which: Numbers, place: int,
-) -> None:  # fmt: skip
-    """Find the largest values of `lanes` channels in ``rows × count`` cells.
-
-    All arrays are flat. Cell (p, q) is at ``start + p · down + q · right`` and has the number ``cell + p ·
-    cells_down + q``. Values and numbers are written from `place` on.
-    """
-    width = lanes(x.dtype)
-    best, chosen = x[start : start + width].copy(), np.full(width, cell)
-    for p in range(rows):
-        for q in range(count):
-            at = start + p * down + q * right
-            new = x[at : at + width]
-            better = ~(new <= best) & (best == best)
-            best = np.where(better, new, best)
-            chosen[better] = cell + p * cells_down + q
-    out[place : place + width], which[place : place + width] = best, chosen
 
 
 def _window_max_code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -84,20 +61,26 @@ def _window_max_code(context: Any, builder: Any, signature: Any, args: Any) -> A
     return context.get_dummy_value()
 
 
-def spread_chosen(
-    g: Floats, which: Numbers, place: int, start: int, rows: int, down: int, count: int, right: int,
-    cell: int, cells_down: int, out: Floats,
+@instruction(_window_max_code, types.void, types.Array, *(types.int64,) * 7, *(types.Array,) * 2, types.int64)
+def window_max(
+    x: Floats, start: int, rows: int, down: int, count: int, right: int, cell: int, cells_down: int,
+    out: Floats, which: Numbers, place: int,
 ) -> None:  # fmt: skip
-    """Add the gradients of `lanes` channels of a window, from `place` on, to the cells that were chosen.
+    """Find the largest values of `lanes` channels in ``rows × count`` cells.
 
-    Cells are where `window_max` found them.
+    All arrays are flat. Cell (p, q) is at ``start + p · down + q · right`` and has the number ``cell + p ·
+    cells_down + q``. Values and numbers are written from `place` on.
     """
-    width = lanes(g.dtype)
-    slope, chosen = g[place : place + width], which[place : place + width]
+    width = lanes(x.dtype)
+    best, chosen = x[start : start + width].copy(), np.full(width, cell)
     for p in range(rows):
         for q in range(count):
             at = start + p * down + q * right
-            out[at : at + width] += np.where(chosen == cell + p * cells_down + q, slope, g.dtype.type(0))
+            new = x[at : at + width]
+            better = ~(new <= best) & (best == best)
+            best = np.where(better, new, best)
+            chosen[better] = cell + p * cells_down + q
+    out[place : place + width], which[place : place + width] = best, chosen
 
 
 def _spread_chosen_code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -123,39 +106,21 @@ def _spread_chosen_code(context: Any, builder: Any, signature: Any, args: Any) -
     return context.get_dummy_value()
 
 
-_int = types.int64
+@instruction(_spread_chosen_code, types.void, *(types.Array,) * 2, *(types.int64,) * 8, types.Array)
+def spread_chosen(
+    g: Floats, which: Numbers, place: int, start: int, rows: int, down: int, count: int, right: int,
+    cell: int, cells_down: int, out: Floats,
+) -> None:  # fmt: skip
+    """Add the gradients of `lanes` channels of a window, from `place` on, to the cells that were chosen.
 
-
-def _window_max(
-    _: Any, x: Any, start: Any, rows: Any, down: Any, count: Any, right: Any, cell: Any, cells_down: Any,
-    out: Any, which: Any, place: Any,
-) -> Any:  # fmt: skip
-    return types.void(x, *(_int,) * 7, out, which, _int), _window_max_code
-
-
-def _spread_chosen(
-    _: Any, g: Any, which: Any, place: Any, start: Any, rows: Any, down: Any, count: Any, right: Any,
-    cell: Any, cells_down: Any, out: Any,
-) -> Any:  # fmt: skip
-    return types.void(g, which, *(_int,) * 8, out), _spread_chosen_code
-
-
-_window_max_op = cast("Callable[..., Any]", intrinsic(_window_max))
-_spread_chosen_op = cast("Callable[..., Any]", intrinsic(_spread_chosen))
-overload(window_max)(
-    lambda x, start, rows, down, count, right, cell, cells_down, out, which, place: (
-        lambda x, start, rows, down, count, right, cell, cells_down, out, which, place: _window_max_op(
-            x, start, rows, down, count, right, cell, cells_down, out, which, place
-        )
-    )
-)
-overload(spread_chosen)(
-    lambda g, which, place, start, rows, down, count, right, cell, cells_down, out: (
-        lambda g, which, place, start, rows, down, count, right, cell, cells_down, out: _spread_chosen_op(
-            g, which, place, start, rows, down, count, right, cell, cells_down, out
-        )
-    )
-)
+    Cells are where `window_max` found them.
+    """
+    width = lanes(g.dtype)
+    slope, chosen = g[place : place + width], which[place : place + width]
+    for p in range(rows):
+        for q in range(count):
+            at = start + p * down + q * right
+            out[at : at + width] += np.where(chosen == cell + p * cells_down + q, slope, g.dtype.type(0))
 
 
 @kernel
