@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,13 @@ from dataflow.errors import (
 )
 
 _OF_USERS = (InvalidArgumentError, SpecError, NotFoundError, AlreadyExistsError, OptionalDependencyError)
+
+_OPTIONS = (
+    (re.compile(r"fill_nulls=\{'([^']*)': ([^}]*)\}"), r"--fill-null \1=\2"),
+    (re.compile(r"on_bad_rows='(\w+)'(, or keep them with) '(\w+)'"), r"--on-bad-rows \1\2 \3"),
+    (re.compile(r"encoding=[\"']([\w-]+)[\"']"), r"--encoding \1"),
+)
+"""Arguments in hints of the library, and the options that stand for them."""
 
 
 class UsageError(DataflowError, ValueError):
@@ -40,7 +48,7 @@ def error_text(error: DataflowError) -> str:
     if error.location is not None:
         lines.append(f"  where: {error.location}")
     if error.hint is not None:
-        lines.append(f"  what to do: {error.hint}")
+        lines.append(f"  what to do: {_with_options(error.hint)}")
     return "\n".join(lines)
 
 
@@ -53,5 +61,16 @@ def error_fields(error: DataflowError) -> dict[str, Any]:
         found = {"file": place.pop("path"), **({} if row is None else {kind: row}), **place}
         fields["where"] = {name: value for name, value in found.items() if value is not None}
     if error.hint is not None:
-        fields["hint"] = error.hint
+        fields["hint"] = _with_options(error.hint)
     return {"event": "error", "fields": fields}
+
+
+def _with_options(hint: str) -> str:
+    """Return a hint of the library as one for the command line.
+
+    >>> _with_options("give a default: fill_nulls={'n': 0}")
+    'give a default: --fill-null n=0'
+    """
+    for argument, option in _OPTIONS:
+        hint = argument.sub(option, hint)
+    return hint

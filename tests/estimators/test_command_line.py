@@ -204,12 +204,15 @@ def test_an_error_in_the_data_says_where(model, tmp_path, capsys):
         "error",
     )
     assert error["where"] == {"file": str(tmp_path / "a.csv"), "line": 3, "value": "2,5"}
+    assert error["hint"] == "leave such rows out with --on-bad-rows skip, or keep them with quarantine"
 
 
 def test_a_null_in_parquet_says_where_and_may_have_a_value(model, tmp_path, capsys):
     pq.write_table(pa.table({"x": [0.5, 1.0], "n": pa.array([1, None])}), tmp_path / "a.parquet")
     assert predict(model, tmp_path / "a.parquet", tmp_path / "out", "--keep", "n") == 1
-    assert f"where: file {tmp_path / 'a.parquet'}, row group 0, row 1, column n" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"where: file {tmp_path / 'a.parquet'}, row group 0, row 1, column n" in error
+    assert "what to do: give a default: --fill-null n=0" in error
     assert predict(model, tmp_path / "a.parquet", tmp_path / "out", "--keep", "n", "--fill-null", "n=-1") == 0
     assert table(tmp_path / "out")["n"] == [1, -1]
 
