@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import random
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,19 @@ def set_random_seed(seed: int | None) -> None:
     """
     _global.seed = seed
     _global.draws = random.Random(seed)
+
+
+@contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Set the seed of all stages that are built inside; with None leave it as it is."""
+    before = dataclasses.replace(_global)
+    if seed is not None:
+        set_random_seed(seed)
+    try:
+        yield
+    finally:
+        if seed is not None:
+            _global.seed, _global.draws = before.seed, before.draws
 
 
 def seed_pair(seed: int | None) -> SeedPair:

@@ -46,6 +46,10 @@ class Strings:
         try:
             return cls(pa.array(values.ravel().tolist(), kind), values.shape)
         except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+            for item in values.flat:
+                if not isinstance(item, str | bytes | int | float | None):
+                    what = type(item).__name__
+                    raise SpecError(f"a {what} is neither a number nor text: {item!r}") from error
             raise SpecError(f"values of a {kind} component must be {kind}: {error}") from error
 
     @property

@@ -47,7 +47,8 @@ class RunConfig:
 
     Args:
         model_dir: Where checkpoints are; an estimator's own argument must agree with it.
-        tf_random_seed: Seed of first values; None: from the operating system.
+        tf_random_seed: Seed of first values, and of what an `input_fn` shuffles or draws without a seed;
+            None: from the operating system.
         save_summary_steps: Write summaries after so many steps; None or 0: never.
         save_checkpoints_steps: Save after so many steps. Giving it turns `save_checkpoints_secs` off.
         save_checkpoints_secs: Save after so many seconds. Default 600, unless steps are given.

@@ -101,7 +101,8 @@ def _add_predict(commands: Any) -> None:
 def _add_reading(group: Any, more: dict[str, Any]) -> None:
     add = group.add_argument
     add("--input-format", choices=("parquet", "csv"), help="default: by the names of the files")
-    add("--fill-null", **more, metavar="NAME=VALUE", help="a value for what is missing, by column")
+    missing = "a value for what is missing, by column; without it a missing float is NaN for the model"
+    add("--fill-null", **more, metavar="NAME=VALUE", help=missing)
     add("--delimiter", metavar="C", help="of CSV; default: a comma, a tab for .tsv")
     add("--column-names", **more, metavar="NAME", help="of CSV files without a header")
     add("--na-values", **more, metavar="TEXT", help="what means missing in CSV, beside nothing")

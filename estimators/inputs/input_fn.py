@@ -12,6 +12,7 @@ from dataflow.dataset import Dataset
 from dataflow.errors import InvalidArgumentError, SpecError, did_you_mean
 from dataflow.expr.tensor import Tensor, parameter
 from dataflow.one_shot import symbolic_elements
+from dataflow.seeds import seeded
 from dataflow.spec import Structure, component_names, flatten, pack
 from estimators.inputs.in_memory import as_batches
 from estimators.summary.collect import Summary, input_summaries
@@ -30,7 +31,8 @@ def call_input_fn(input_fn: InputFn, *, endless: bool = False, **available: Any)
 
     The function may ask for `mode`, `params`, `config` and `input_context` by name. It may also
     return tensors that it computed from ``dataset.make_one_shot_iterator().get_next()``: features, or a
-    pair of features and labels.
+    pair of features and labels. Stages that it builds without a seed get theirs from the `tf_random_seed`
+    of `config`, if there is one.
 
     Raises:
         SpecError: It is neither, or returned something else.
@@ -53,7 +55,7 @@ def call_input_fn(input_fn: InputFn, *, endless: bool = False, **available: Any)
     for name in names:
         if name not in available and parameters[name].default is inspect.Parameter.empty:
             raise InvalidArgumentError(f"input_fn asks for {name!r}", hint=did_you_mean(name, available))
-    with symbolic_elements() as elements, input_summaries() as shown:
+    with seeded(seed), symbolic_elements() as elements, input_summaries() as shown:
         result = input_fn(**{name: value for name, value in available.items() if name in names})
         if isinstance(result, Dataset):
             return result

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from dataflow.errors import OptionalDependencyError
+from dataflow.errors import InvalidArgumentError, OptionalDependencyError
 from estimators.serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,8 +62,11 @@ def serve(
         settings: As of `Settings`.
 
     Raises:
+        InvalidArgumentError: The port is none.
         OSError: The address is in use. And what `app` raises.
     """
+    if not 0 <= port <= 65535:
+        raise InvalidArgumentError(f"port must be from 0 to 65535, not {port}")
     try:
         from estimators.serving.server import run
     except ModuleNotFoundError as error:

@@ -47,6 +47,8 @@ def test_bytes_are_bytes():
 def test_values_that_are_no_text_are_refused():
     with pytest.raises(SpecError, match="must be string"):
         Strings.from_numpy(["a", 5])
+    with pytest.raises(SpecError, match="a dict is neither a number nor text"):
+        Strings.from_numpy([{"a": 5}])
     with pytest.raises(SpecError, match="6 strings do not fill the shape"):
         Strings(TEXT, (4, 2))
 

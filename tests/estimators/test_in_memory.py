@@ -6,6 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from dataflow import Dataset
 from estimators import RunConfig, SessionRunHook
 from estimators.inputs.in_memory import numpy_input_fn, pandas_input_fn
 from estimators.inputs.input_fn import call_input_fn
@@ -214,3 +215,14 @@ def test_a_model_trains_with_an_input_function(tmp_path):
     train = numpy_input_fn({"x": x}, 2 * x, batch_size=4, num_epochs=None, shuffle=True)
     model = regressor(tmp_path, tf_random_seed=1).train(train, steps=300)
     assert model.evaluate(line(4, 4))["loss"] < 0.5
+
+
+def order(seed):
+    """Return what an input function gives that shuffles without a seed."""
+    dataset = call_input_fn(lambda: Dataset.range(50).shuffle(50), config=RunConfig(tf_random_seed=seed))
+    return [int(x) for x in dataset]
+
+
+def test_the_seed_of_a_run_is_that_of_what_an_input_fn_shuffles_without_one():
+    assert order(1) == order(1) != order(2)
+    assert order(None) != order(None)

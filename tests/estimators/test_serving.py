@@ -11,7 +11,7 @@ import pytest
 from dataflow.errors import InvalidArgumentError, NotFoundError
 from dataflow.spec import TensorSpec
 from estimators import DNNClassifier, LinearClassifier, export, feature_column, load_model
-from estimators.serving import app
+from estimators.serving import app, serve
 from tests.estimators.helpers import QUIET, ROOT, classes
 from tests.estimators.serving_helpers import NAME, PREDICT, X, exported, serving
 from tests.estimators.test_export import RAW, decoded, jpegs, network, serving_input_receiver_fn
@@ -302,3 +302,8 @@ def test_settings_and_directories_that_are_wrong(tmp_path):
     with pytest.raises(InvalidArgumentError, match="has a slash or a colon"):
         app(path, name="a/b")
     assert load_model(path).signatures["serving_default"].inputs == X
+
+
+def test_a_port_that_is_none_is_refused(tmp_path):
+    with pytest.raises(InvalidArgumentError, match="port must be from 0 to 65535, not 99999"):
+        serve(tmp_path, port=99999)
