@@ -24,6 +24,8 @@ SeedPair = tuple[int, int]
 class _Global:
     seed: int | None = None
     draws: random.Random = dataclasses.field(default_factory=random.Random)
+    run: random.Random | None = None
+    """Draws the seeds of stages that have none, where there is no global seed but one of the run."""
 
 
 _global = _Global()
@@ -44,15 +46,12 @@ def set_random_seed(seed: int | None) -> None:
 
 @contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
-    """Set the seed of all stages that are built inside; with None leave it as it is."""
-    before = dataclasses.replace(_global)
-    if seed is not None:
-        set_random_seed(seed)
+    """Give stages that are built inside without any seed one that is drawn from this, if it is one."""
+    before, _global.run = _global.run, None if seed is None else random.Random(seed)
     try:
         yield
     finally:
-        if seed is not None:
-            _global.seed, _global.draws = before.seed, before.draws
+        _global.run = before
 
 
 def seed_pair(seed: int | None) -> SeedPair:
@@ -61,12 +60,11 @@ def seed_pair(seed: int | None) -> SeedPair:
     Without any seed the pair comes from the operating system: runs differ, but the pair is part of
     the iterator's state, so a resumed run is exact.
     """
-    if _global.seed is None:
-        pair = (
-            (secrets.randbelow(MAX_SEED), secrets.randbelow(MAX_SEED))
-            if seed is None
-            else (DEFAULT_GRAPH_SEED, seed)
-        )
+    if _global.seed is None and seed is not None:
+        pair = DEFAULT_GRAPH_SEED, seed
+    elif _global.seed is None:
+        draw = secrets.randbelow if _global.run is None else _global.run.randrange
+        pair = draw(MAX_SEED), draw(MAX_SEED)
     else:
         pair = (_global.seed, _global.draws.randint(0, MAX_SEED) if seed is None else seed)
     first, second = (value % MAX_SEED for value in pair)
